@@ -1,0 +1,244 @@
+/* The core thread's own state: servers, rosters, routes, swaps. Nobody else touches it, so it has no locks.
+ *
+ *   core.c      the thread: its loop, what wakes it, how it ends
+ *   ask.c       one question, asked along a route of providers until somebody answers
+ *   provider.c  the providers that are loaded: starting, draining, retiring them
+ *   world.c     servers and their rosters: lists, answers and events become frames
+ *   join.c      a viewer's way from `connect` to its ticket
+ *   swap.c      changing the providers while viewers watch
+ */
+#ifndef DBACK_APP_CORE_H
+#define DBACK_APP_CORE_H
+
+#include "app/seam.h"
+#include "config/config.h"
+#include "provider/instance.h"
+#include "state/roster.h"
+#include "state/server_list.h"
+
+#include <dback/dback.h>
+#include <uv.h>
+
+struct core;
+
+/* ------------------------------------------------------------------ providers ---------------------------------- */
+
+enum provider_state {
+    PROVIDER_CREATING, /* create() has not answered yet */
+    PROVIDER_SERVING,
+    PROVIDER_DRAINING, /* replaced: finishes what it was asked, gets nothing new */
+    PROVIDER_STOPPING, /* told to quiesce; gone when its last mail comes */
+};
+
+/* What an entry of d-back.cfg (or a registration by an embedding program) says. */
+struct provider_spec {
+    char *name, *file, *options;
+    const dback_entry *entry; /* registered in-process: file is NULL */
+    uint32_t deadline_ms;
+    double refresh; /* seconds; below 0: as the provider's own flags suggest */
+    bool next_on_error;
+    struct { /* which file it was: a changed one is swapped */
+        uint64_t device, inode, size, mtime_ns;
+    } identity;
+};
+
+struct provider {
+    struct provider *next;
+    struct core *core;
+    struct provider_spec spec;
+    struct instance *instance;
+    enum provider_state state;
+    bool current;           /* routes lead to it: its events count */
+    unsigned open_asks;
+    uint64_t since_ms;      /* of the state */
+    uint64_t next_notice_ms;
+    struct mail *backlog;   /* taken from the inbox, not handled yet */
+    uint64_t events_ignored;
+    struct log_burst ignored_burst, failed_burst;
+    char room[80];          /* "provider/NAME" in the log */
+};
+
+struct routes {
+    unsigned references;
+    struct provider **order[CAP_COUNT];
+    size_t count[CAP_COUNT];
+};
+struct routes *routes_ref(struct routes *routes);
+void routes_unref(struct routes *routes); /* NULL-safe */
+
+void provider_spec_copy(struct provider_spec *to, const struct provider_spec *from);
+void provider_spec_finish(struct provider_spec *spec);
+/* Fills in `identity`; the file may be gone, then it stays zero. */
+void provider_spec_identify(struct provider_spec *spec);
+/* Would a running provider with spec `a` serve as well for `b`? */
+bool provider_spec_same_instance(const struct provider_spec *a, const struct provider_spec *b);
+
+struct provider *provider_start(struct core *core, const struct provider_spec *spec);
+/* It is out of the routes: let it finish, then stop and free it. */
+void provider_retire(struct provider *provider);
+void provider_ask_ended(struct provider *provider);
+void provider_stopped(struct provider *provider);
+/* Seconds between two questions to it, 0 for never. */
+double provider_refresh(const struct provider *provider);
+/* Deadlines of create() and of stopping: called from the core's tick. */
+void provider_tick(struct core *core, uint64_t now);
+
+/* ------------------------------------------------------------------ questions ---------------------------------- */
+
+struct ask;
+struct ask_result {
+    int32_t result;            /* DBACK_OK; DBACK_PASS: nobody on the route has an answer; below 0: failed */
+    struct answer *answer;     /* when OK; the callback may take it (set NULL) */
+    const char *why;           /* when it failed: a sentence */
+    struct provider *provider; /* who answered or failed; NULL for PASS */
+};
+struct ask_handler {
+    /* Called once, never from within ask_start(), never after ask_cancel(). */
+    void (*done)(struct core *core, void *arg, struct ask_result *result);
+    /* The provider's function is about to run: from here on its events are newer than its rows. May be NULL. */
+    void (*started)(struct core *core, void *arg, struct provider *provider);
+    void *arg;
+};
+struct ask *ask_start(struct core *core, struct routes *routes, const struct question *question,
+                      const struct ask_handler *handler);
+void ask_cancel(struct ask *ask); /* NULL-safe */
+void ask_mail(struct core *core, struct instance_mail *mail); /* MAIL_STARTED, MAIL_DONE */
+void ask_finish_exhausted(struct core *core);
+
+/* ------------------------------------------------------------------ the world ---------------------------------- */
+
+struct join;
+
+struct server {
+    struct str discord_id, id, name; /* owned */
+    bool listed;
+    struct channel channel;
+    uint32_t viewers;
+
+    struct roster *roster;    /* what viewers have been shown; NULL: nothing yet */
+    struct provider *owner;   /* who answered it; its events count */
+    struct ask *users_ask;
+    bool users_ask_again;     /* something changed while the question was open */
+    uint64_t refresh_at_ms;   /* 0: never */
+
+    struct str client_id;     /* owned */
+    bool client_id_known;     /* asked and answered, also with "none" */
+    struct ask *client_id_ask;
+
+    struct snapshot *snapshot; /* shared by those who join now */
+    struct log_cursor pin;     /* where the snapshot stands once the roster has moved on; {0}: at the head */
+    uint64_t snapshot_ms;
+
+    struct join *waiting, **waiting_last; /* for the roster and the client id */
+
+    struct { /* of a swap in progress */
+        struct roster *roster;
+        struct provider *owner;
+        struct ask *ask;
+        bool ready;
+    } candidate;
+};
+
+/* What one provider event, library call or operator's command says. */
+struct world_event {
+    uint32_t kind; /* DBACK_EVENT_* */
+    struct str server, channel, text;
+    struct user_row user;
+};
+
+struct server *world_find(struct core *core, struct str discord_id);
+void world_free(struct core *core);
+/* A new list is the truth from now on; viewers are told when what they see of it differs. */
+void world_adopt_list(struct core *core, struct server_list *list);
+/* Ask for the list, for a server's users, for its client id; each unless it is being asked already. */
+void world_ask_list(struct core *core);
+void world_ask_users(struct core *core, struct server *server);
+void world_ask_client_id(struct core *core, struct server *server);
+/* `from` NULL: the library or the operator, who count like the roster's owner. 0, or below 0 a DBACK_ code. */
+int world_apply_event(struct core *core, struct provider *from, const struct world_event *event);
+/* Makes `candidate` what the viewers see: they get the difference. */
+void world_switch_roster(struct core *core, struct server *server, struct roster *candidate, struct provider *owner);
+/* A viewer more or less. */
+void world_count_viewer(struct core *core, struct server *server, int change);
+/* Fills in a ticket: snapshot, last frame and cursor, all of one instant. */
+void world_write_ticket(struct core *core, struct server *server, struct str request, struct to_edge *ticket);
+void world_tick(struct core *core, uint64_t now);
+
+/* ------------------------------------------------------------------ joins -------------------------------------- */
+
+void join_begin(struct core *core, struct to_core *message); /* takes the message */
+void join_serve_waiting(struct core *core, struct server *server);
+/* Everyone who waits is refused: the users could not be had. */
+void join_refuse_waiting(struct core *core, struct server *server, enum refusal refusal);
+void join_resnapshot(struct core *core, struct to_core *message);
+void join_forget_all(struct core *core);
+
+/* ------------------------------------------------------------------ swaps -------------------------------------- */
+
+/* What a swap came to: err NULL and a summary, or the sentence why nothing was changed. */
+typedef void (*swap_callback)(struct core *core, void *arg, const char *err, const char *summary);
+
+/* Changes the providers to those of `config` (plus the registered ones). One at a time: a later one waits; a
+ * waiting one that is overtaken is answered as such. */
+void swap_begin(struct core *core, struct config *config, swap_callback done, void *arg);
+void swap_provider_created(struct core *core, struct provider *provider, int result, struct str why);
+void swap_event(struct core *core, struct provider *provider, const struct world_event *event);
+void swap_abort(struct core *core, const char *why); /* when one is in progress */
+
+/* ------------------------------------------------------------------ the core ----------------------------------- */
+
+struct core {
+    struct dback *app;
+    struct log *log;
+    struct config *config;
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_timer_t tick;
+    struct mailbox inbox; /* struct to_core */
+
+    struct provider_spec *registered; /* by the embedding program, before the configuration's */
+    size_t registered_count;
+    char *runtime_dir;
+
+    struct provider *providers; /* all that are loaded, whatever their state */
+    struct routes *routes;
+    struct swap *swap, *next_swap;
+    unsigned swaps;
+
+    struct server_list *list;
+    struct provider *list_owner;
+    struct ask *list_ask;
+    bool list_ask_again;
+    uint64_t list_refresh_at_ms;
+    struct server **servers; /* sorted by discord_id */
+    size_t server_count;
+    struct join *joins; /* all that are under way */
+    uint32_t viewers;
+
+    struct ask **asks; /* open questions by slot */
+    uint32_t *ask_generations;
+    size_t ask_slots;
+    size_t ask_free_hint;
+    struct ask *exhausted; /* asked everybody: to be answered when the stack is flat */
+
+    struct text_buffer scratch;
+    bool appended; /* a frame log grew: wake the workers at the end of the turn */
+
+    struct {
+        struct mailbox *inbox; /* of worker i */
+        uv_async_t *wake;
+    } *workers;
+    unsigned worker_count, workers_running;
+    enum { CORE_STARTING, CORE_SERVING, CORE_CLOSING_SESSIONS, CORE_STOPPING_PROVIDERS, CORE_ENDED } phase;
+    uint64_t phase_since_ms;
+    uint64_t rejected_events;
+};
+
+/* Posts to one worker, or to each a message made by `make`. */
+void core_post(struct core *core, unsigned worker, struct to_edge *message);
+void core_post_server_list(struct core *core, bool announce);
+void core_open(struct core *core);
+
+#define core_log(core, level, ...) log_room((core)->log, (level), "core", __VA_ARGS__)
+
+#endif

@@ -1,0 +1,212 @@
+/* A viewer's way from `connect` to its ticket.
+ *
+ * Find the server, check that the viewer may in, see to it that the roster is fresh, then write the ticket: the
+ * snapshot, its closing frame and the place in the frame log, all taken in one step, so that nothing is lost or
+ * doubled in between. However many wait for a roster, it is asked for once.
+ */
+#include "app/core.h"
+
+#include <stdlib.h>
+
+struct join {
+    struct join *next;          /* of the server's waiting list */
+    struct join *newer, *older; /* of all */
+    struct core *core;
+    struct to_core *message;
+    struct server *server;
+    struct ask *ask; /* validate */
+    char *server_id; /* discord_id while validate runs: the server may go meanwhile */
+    bool by_password;
+};
+
+void to_core_free(struct to_core *m)
+{
+    if (!m)
+        return;
+    free(m->wanted);
+    free(m->token);
+    free(m->user_json);
+    free(m->password);
+    free(m->peer);
+    free(m->request);
+    free(m->path);
+    free(m);
+}
+
+static struct join *create_join(struct core *core, struct to_core *message)
+{
+    struct join *join = xcalloc(1, sizeof *join);
+    join->core = core;
+    join->message = message;
+    join->older = core->joins;
+    if (core->joins)
+        core->joins->newer = join;
+    core->joins = join;
+    return join;
+}
+
+static void free_join(struct join *join)
+{
+    if (join->newer)
+        join->newer->older = join->older;
+    else
+        join->core->joins = join->older;
+    if (join->older)
+        join->older->newer = join->newer;
+    ask_cancel(join->ask);
+    free(join->server_id);
+    to_core_free(join->message);
+    free(join);
+}
+
+static void refuse(struct join *join, enum refusal refusal)
+{
+    struct to_edge *answer = xcalloc(1, sizeof *answer);
+    answer->kind = EDGE_REFUSE;
+    answer->viewer = join->message->viewer;
+    answer->refusal = refusal;
+    core_post(join->core, join->message->viewer.worker, answer);
+    free_join(join);
+}
+
+static void send_ticket(struct core *core, struct server *server, const struct to_core *message, bool again)
+{
+    struct to_edge *ticket = xcalloc(1, sizeof *ticket);
+    ticket->kind = EDGE_TICKET;
+    ticket->viewer = message->viewer;
+    ticket->again = again;
+    world_write_ticket(core, server, (struct str){ message->request, message->request_len }, ticket);
+    core_post(core, message->viewer.worker, ticket);
+}
+
+static void grant(struct join *join)
+{
+    world_count_viewer(join->core, join->server, 1);
+    send_ticket(join->core, join->server, join->message, false);
+    free_join(join);
+}
+
+/* It may join: now, or when the roster is there. */
+static void admit(struct join *join, struct server *server)
+{
+    struct core *core = join->core;
+    join->server = server;
+    /* While somebody watches, events and refreshes keep the roster true. */
+    bool fresh = server->roster && server->viewers;
+    if (fresh && server->client_id_known) {
+        grant(join);
+        return;
+    }
+    *server->waiting_last = join;
+    server->waiting_last = &join->next;
+    if (!fresh && !server->users_ask)
+        world_ask_users(core, server);
+    if (!server->client_id_known)
+        world_ask_client_id(core, server);
+}
+
+void join_serve_waiting(struct core *core, struct server *server)
+{
+    (void)core;
+    if (!server->roster || server->users_ask || !server->client_id_known)
+        return;
+    struct join *join = server->waiting;
+    server->waiting = NULL;
+    server->waiting_last = &server->waiting;
+    while (join) {
+        struct join *next = join->next;
+        grant(join);
+        join = next;
+    }
+}
+
+void join_refuse_waiting(struct core *core, struct server *server, enum refusal refusal)
+{
+    (void)core;
+    struct join *join = server->waiting;
+    server->waiting = NULL;
+    server->waiting_last = &server->waiting;
+    while (join) {
+        struct join *next = join->next;
+        refuse(join, refusal);
+        join = next;
+    }
+}
+
+/* ------------------------------------------------------------------ logins ------------------------------------- */
+
+static void on_validated(struct core *core, void *arg, struct ask_result *result)
+{
+    struct join *join = arg;
+    join->ask = NULL;
+    struct server *server = world_find(core, str_of(join->server_id));
+    if (result->result != DBACK_OK) {
+        refuse(join, join->by_password ? REFUSE_NEEDS_LOGIN : REFUSE_LOGIN_FAILED);
+    } else if (!server || !server->listed) {
+        refuse(join, REFUSE_NO_SERVER);
+    } else {
+        struct str uid = result->answer->login_uid;
+        log_write(core->log, LOG_INFO,
+                  &(struct log_source){ "core", join->message->viewer.serial, join->message->peer },
+                  "login accepted server=%s provider=%s uid=%.*s", server->id.ptr, result->provider->spec.name,
+                  (int)uid.len, uid.len ? uid.ptr : "");
+        admit(join, server);
+    }
+}
+
+static void validate(struct join *join, const struct server_row *row, bool by_password)
+{
+    const struct to_core *m = join->message;
+    join->by_password = by_password;
+    join->server_id = xstrndup(row->discord_id.ptr, row->discord_id.len);
+    join->ask = ask_start(join->core, join->core->routes,
+                          &(struct question){
+                              .capability = CAP_VALIDATE,
+                              .server = row->discord_id,
+                              .server_id = row->id,
+                              .token = { m->token, m->token_len },
+                              .user_json = { m->user_json, m->user_json_len },
+                              .password = { m->password, m->password_len },
+                              .peer = str_of(m->peer),
+                          },
+                          &(struct ask_handler){ .done = on_validated, .arg = join });
+}
+
+void join_begin(struct core *core, struct to_core *message)
+{
+    struct join *join = create_join(core, message);
+    const struct server_row *row =
+        core->list ? server_list_find(core->list, (struct str){ message->wanted, message->wanted_len }) : NULL;
+    struct server *server = row ? world_find(core, row->discord_id) : NULL;
+    if (!server) {
+        refuse(join, REFUSE_NO_SERVER);
+        return;
+    }
+    struct str password = { message->password, message->password_len };
+    if (!row->passworded || (row->password.len && str_equal_constant_time(row->password, password)))
+        admit(join, server);
+    else if (message->token_len && message->user_json_len)
+        validate(join, row, false);
+    else if (password.len && !row->password.len)
+        validate(join, row, true);
+    else
+        refuse(join, REFUSE_NEEDS_LOGIN);
+}
+
+void join_resnapshot(struct core *core, struct to_core *message)
+{
+    struct server *server = message->channel.server;
+    if (server->roster)
+        send_ticket(core, server, message, true);
+    to_core_free(message);
+}
+
+void join_forget_all(struct core *core)
+{
+    for (size_t i = 0; i < core->server_count; i++) {
+        core->servers[i]->waiting = NULL;
+        core->servers[i]->waiting_last = &core->servers[i]->waiting;
+    }
+    while (core->joins)
+        free_join(core->joins);
+}

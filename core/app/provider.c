@@ -1,0 +1,198 @@
+/* The loaded providers: how each begins and ends. See core.h. */
+#include "app/core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct routes *routes_ref(struct routes *routes)
+{
+    routes->references++;
+    return routes;
+}
+
+void routes_unref(struct routes *routes)
+{
+    if (!routes || --routes->references > 0)
+        return;
+    for (int i = 0; i < CAP_COUNT; i++)
+        free(routes->order[i]);
+    free(routes);
+}
+
+void provider_spec_copy(struct provider_spec *to, const struct provider_spec *from)
+{
+    *to = *from;
+    to->name = xstrdup(from->name);
+    to->file = from->file ? xstrdup(from->file) : NULL;
+    to->options = xstrdup(from->options);
+}
+
+void provider_spec_finish(struct provider_spec *spec)
+{
+    free(spec->name);
+    free(spec->file);
+    free(spec->options);
+}
+
+void provider_spec_identify(struct provider_spec *spec)
+{
+    struct stat st;
+    if (!spec->file || stat(spec->file, &st) < 0)
+        return;
+    spec->identity.device = (uint64_t)st.st_dev;
+    spec->identity.inode = (uint64_t)st.st_ino;
+    spec->identity.size = (uint64_t)st.st_size;
+    spec->identity.mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+}
+
+bool provider_spec_same_instance(const struct provider_spec *a, const struct provider_spec *b)
+{
+    if (strcmp(a->name, b->name) != 0 || strcmp(a->options, b->options) != 0 || a->entry != b->entry)
+        return false;
+    if (a->entry)
+        return true;
+    return strcmp(a->file, b->file) == 0 && a->identity.device == b->identity.device &&
+           a->identity.inode == b->identity.inode && a->identity.size == b->identity.size &&
+           a->identity.mtime_ns == b->identity.mtime_ns;
+}
+
+struct provider *provider_start(struct core *core, const struct provider_spec *spec)
+{
+    struct provider *provider = xcalloc(1, sizeof *provider);
+    provider->core = core;
+    provider_spec_copy(&provider->spec, spec);
+    snprintf(provider->room, sizeof provider->room, "provider/%s", spec->name);
+    provider->state = PROVIDER_CREATING;
+    provider->since_ms = now_ms();
+    provider->instance = instance_start(&(struct instance_config){
+        .name = provider->spec.name,
+        .file = provider->spec.file,
+        .entry = provider->spec.entry,
+        .options = provider->spec.options,
+        .runtime_dir = core->runtime_dir,
+        .deadline_ms = provider->spec.deadline_ms,
+        .event_limit = core->config->limits.events,
+        .server_limit = core->config->limits.servers,
+        .user_limit = core->config->limits.users,
+        .log = core->log,
+        .wake = &core->wake,
+    });
+    provider->next = core->providers;
+    core->providers = provider;
+    return provider;
+}
+
+double provider_refresh(const struct provider *provider)
+{
+    if (provider->spec.refresh >= 0)
+        return provider->spec.refresh;
+    return instance_pushes(provider->instance) ? 0 : 10;
+}
+
+static void stop(struct provider *provider)
+{
+    provider->state = PROVIDER_STOPPING;
+    provider->since_ms = now_ms();
+    provider->next_notice_ms = provider->since_ms + provider->core->config->limits.stop_timeout_ms;
+    instance_stop(provider->instance);
+}
+
+void provider_retire(struct provider *provider)
+{
+    provider->current = false;
+    if (provider->state >= PROVIDER_DRAINING)
+        return;
+    if (provider->open_asks == 0) {
+        stop(provider);
+        return;
+    }
+    provider->state = PROVIDER_DRAINING; /* each open question has a deadline, so this ends */
+    provider->since_ms = now_ms();
+}
+
+void provider_ask_ended(struct provider *provider)
+{
+    provider->open_asks--;
+    if (provider->state == PROVIDER_DRAINING && provider->open_asks == 0)
+        stop(provider);
+}
+
+static void log_counters(struct provider *provider)
+{
+    struct instance_counters n;
+    instance_count(provider->instance, &n);
+    log_room(provider->core->log, LOG_INFO, provider->room,
+             "stopped after %llu requests, %llu events; late=%llu doubled=%llu invalid=%llu busy=%llu ignored=%llu",
+             (unsigned long long)n.requests, (unsigned long long)n.events, (unsigned long long)n.late,
+             (unsigned long long)n.doubled, (unsigned long long)n.invalid, (unsigned long long)n.busy,
+             (unsigned long long)provider->events_ignored);
+}
+
+static void unlink_provider(struct provider *provider)
+{
+    struct provider **at = &provider->core->providers;
+    while (*at != provider)
+        at = &(*at)->next;
+    *at = provider->next;
+}
+
+static void free_provider(struct provider *provider)
+{
+    while (provider->backlog) {
+        struct mail *next = provider->backlog->next;
+        instance_mail_free((struct instance_mail *)provider->backlog);
+        provider->backlog = next;
+    }
+    provider_spec_finish(&provider->spec);
+    free(provider);
+}
+
+void provider_stopped(struct provider *provider)
+{
+    log_counters(provider);
+    unlink_provider(provider);
+    instance_free(provider->instance);
+    free_provider(provider);
+}
+
+/* The process is about to end and this one doesn't come back. */
+static void abandon(struct provider *provider)
+{
+    struct text_buffer why = { 0 };
+    instance_waiting_for(provider->instance, &why);
+    log_room(provider->core->log, LOG_WARN, provider->room, "given up at the end, it is still busy: %.*s",
+             (int)why.len, why.len ? why.ptr : "");
+    text_finish(&why);
+    unlink_provider(provider);
+    instance_abandon(provider->instance);
+    free_provider(provider);
+}
+
+static void notice(struct provider *provider, uint64_t now)
+{
+    struct text_buffer why = { 0 };
+    instance_waiting_for(provider->instance, &why);
+    log_room(provider->core->log, LOG_WARN, provider->room, "replaced, but not gone yet, waiting for: %.*s",
+             (int)why.len, why.len ? why.ptr : "");
+    text_finish(&why);
+    provider->next_notice_ms = now + 60000;
+}
+
+void provider_tick(struct core *core, uint64_t now)
+{
+    struct provider *next;
+    for (struct provider *p = core->providers; p; p = next) {
+        next = p->next;
+        if (p->state == PROVIDER_CREATING && now - p->since_ms > p->spec.deadline_ms && core->swap) {
+            char why[64];
+            int n = snprintf(why, sizeof why, "create() did not return within %u ms", p->spec.deadline_ms);
+            swap_provider_created(core, p, -1, (struct str){ why, (size_t)n });
+        } else if (p->state == PROVIDER_STOPPING && core->phase == CORE_STOPPING_PROVIDERS &&
+                   now - p->since_ms > core->config->limits.stop_timeout_ms) {
+            abandon(p);
+        } else if (p->state == PROVIDER_STOPPING && now >= p->next_notice_ms) {
+            notice(p, now);
+        }
+    }
+}

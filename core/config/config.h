@@ -1,0 +1,111 @@
+/* The configuration: what d-back.cfg, the environment and the command line say, checked.
+ *
+ * One table of keys (config/keys.c: name, type, range, default, live or restart, what it is for) drives
+ * the reader, the checks, --check-config and the reference page. A `struct config` is plain,
+ * immutable once read, and counted: the reader's result is handed from room to room.
+ */
+#ifndef DBACK_CONFIG_CONFIG_H
+#define DBACK_CONFIG_CONFIG_H
+
+#include "base/base.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <netinet/in.h>
+
+/* The capabilities of a provider that have a route. */
+enum capability { CAP_SERVERS, CAP_USERS, CAP_VALIDATE, CAP_CLIENT_ID, CAP_STATIC, CAP_COUNT };
+/* As in d-back.cfg: "servers", "users", "validate", "client_id", "static". */
+extern const char *const capability_names[CAP_COUNT];
+
+struct provider_config {
+    char *name;           /* unique; 1 to 64 of [A-Za-z0-9_.-] */
+    char *plugin;         /* as written: a name ("mock") or a path with a slash */
+    char *file;           /* the shared object that it means */
+    char *options;        /* JSON text of the options group; "{}" when absent */
+    uint32_t deadline_ms; /* for each request */
+    double refresh;       /* seconds between questions to a provider that doesn't push; 0: never */
+    bool refresh_set;     /* refresh was written by the operator: it holds for one that pushes, too */
+    bool next_on_error;   /* on_error = "next" */
+    int line;             /* where its entry starts */
+};
+
+struct network {          /* of trusted_proxies; an IPv4 network is stored v4-mapped */
+    struct in6_addr address;
+    unsigned prefix;      /* 0 to 128 */
+};
+
+struct config {
+    char *file; /* absolute; NULL: none was read */
+    char *host;
+    uint16_t port;
+    unsigned workers;
+    char *static_dir;       /* absolute */
+    bool static_dir_is_own; /* the operator named it: then the index redirects with socketURL */
+    char *plugin_dir;
+    bool http, announce_socket_url;
+    struct network *trusted_proxies;
+    size_t trusted_proxy_count;
+    struct {
+        enum log_level level;
+        enum log_format format;
+        char *file; /* NULL: stderr */
+    } log;
+    struct {
+        uint32_t connections;            /* open at once, in all */
+        uint32_t frame_size;             /* bytes of one incoming message; more closes with 1009 */
+        uint32_t header_size;            /* bytes of a request's head; more answers 431 */
+        uint32_t handshake_timeout_ms;   /* from accept to a complete head */
+        uint32_t ping_interval;          /* seconds of silence before a ping; 0: never */
+        uint32_t log_size;               /* bytes that a viewer may be behind on a server's frame log */
+        uint32_t slow_client_timeout_ms; /* a viewer that takes nothing for so long is closed */
+        uint32_t servers;                /* rows of one servers answer */
+        uint32_t users;                  /* rows of one users answer */
+        uint32_t events;                 /* waiting in one provider's inbox before it reads BUSY */
+        uint32_t stop_timeout_ms;        /* how long closing sessions or quiescing a provider may take */
+    } limits;
+    struct provider_config *providers; /* in the order of the file */
+    size_t provider_count;
+    struct { /* per capability the providers to ask, as indices into providers, in order */
+        size_t *order;
+        size_t count;
+    } routes[CAP_COUNT];
+    unsigned references; /* atomic; use config_ref and config_unref */
+};
+
+/* What the command line overrides; NULL: not given. */
+struct config_overrides {
+    const char *file, *host, *port, *static_dir;
+};
+
+/* [any] Reads d-back.cfg as the command line, the environment (D_BACK_CONFIG, D_BACK_HOST, D_BACK_PORT,
+ * D_BACK_STATIC_DIR) and the defaults say. Without any file: the mock provider on localhost:3000.
+ * 0 and `*out` (release with config_unref), or -EINVAL and every mistake in `mistakes`, one line
+ * each: "FILE:LINE: what is wrong; what is allowed" ("--port: ..." or "D_BACK_PORT: ..." for those).
+ * `build_dir_layout` decides the defaults: see config_paths(). */
+int config_read(struct config **out, const struct config_overrides *overrides, struct text_buffer *mistakes);
+
+/* [any] Counting. unref is NULL-safe. */
+struct config *config_ref(struct config *config);
+void config_unref(struct config *config);
+
+/* [any] The effective configuration, in d-back.cfg syntax, with comments that name each key's source and
+ * whether a change takes effect on reload; option values whose key looks like a secret (token, password,
+ * secret, not ending in _file) are masked. */
+void config_print(const struct config *config, struct text_buffer *out);
+
+/* [any] Where this binary finds its plugins and page: the build tree's when run from there
+ * (build/bin/d-back -> build/plugins, build/page), else the install prefix's
+ * (PREFIX/lib/d-back/plugins, PREFIX/share/d-back/page). Caller frees. */
+char *config_default_plugin_dir(void);
+char *config_default_static_dir(void);
+
+/* [any] The table of keys as the reference page's Markdown (docs/configuration.md is made of it and a
+ * test compares). */
+void config_document(struct text_buffer *out);
+
+/* [any] Names, comma separated, of keys that differ between the two and need a restart to take effect
+ * (host, port, workers, ...); "" when none. */
+void config_restart_differences(const struct config *old, const struct config *changed, struct text_buffer *out);
+
+#endif

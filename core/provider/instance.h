@@ -1,0 +1,136 @@
+/* One running provider: its shared object, its thread with a loop, and its requests.
+ *
+ * The vtable is called on the instance's thread alone. The rest of d-back (the core thread) sends it
+ * requests and gets mail back: an instance writes into `instance_inbox`, in the order in which the
+ * provider called, and the core empties it. Nothing in the mail points into the provider.
+ *
+ * LIFE  instance_start() -> [copy the file, dlopen, judge, create()] -> MAIL_CREATED with the result
+ *       -> requests ... -> instance_stop(): no new requests, open ones end as DBACK_LATE without mail,
+ *       emit answers DBACK_LATE, quiesce() -> holds released -> destroy() -> dlclose -> copy removed
+ *       -> MAIL_STOPPED, the last mail ever; then instance_free() (joins the thread).
+ * A thread that doesn't come back (create, a request or destroy that hangs) can't be killed: after its
+ * time the core calls instance_abandon() instead; the thread and the image stay until the process ends.
+ */
+#ifndef DBACK_PROVIDER_INSTANCE_H
+#define DBACK_PROVIDER_INSTANCE_H
+
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/text.h"
+#include "config/config.h"
+
+#include <dback/provider.h>
+
+struct instance;
+
+/* ------------------------------------------------------------------ what a provider answered ------ */
+
+/* Owned copies; text is valid UTF-8 within the limits of provider.h. */
+struct server_row {
+    struct str discord_id, id, name, password; /* password.len 0: none */
+    bool is_default, passworded;               /* passworded also when a password is given */
+};
+struct user_row {
+    struct str uid, username, role_color; /* len 0: not given; role_color checked and in lower case */
+    uint32_t status;                      /* DBACK_STATUS_* */
+};
+
+/* The rows of an answer; all text lives in `arena`, and goes with it. */
+struct answer {
+    struct server_row *servers;
+    size_t server_count;
+    struct user_row *users;
+    size_t user_count;
+    struct str login_uid, client_id;
+    struct str file, bytes, content_type; /* static: either file (a path) or bytes */
+    bool has_bytes;                       /* bytes given, perhaps empty */
+    void *arena;                          /* private */
+};
+void answer_free(struct answer *answer); /* NULL-safe */
+
+/* ------------------------------------------------------------------ mail to the core --------------- */
+
+enum instance_mail_kind {
+    MAIL_CREATED, /* result 0, or below 0 with `why`: a sentence that names file and way out */
+    MAIL_STARTED, /* the provider function for `request` is about to be called */
+    MAIL_DONE,    /* result (DBACK_OK, PASS, FAILED, DENIED ...), `why`, `answer` (when OK) */
+    MAIL_EVENT,   /* `event_*` */
+    MAIL_STOPPED, /* the last mail */
+};
+
+/* Free with instance_mail_free() after taking what you keep (set `answer` to NULL to keep it). */
+struct instance_mail {
+    struct mail mail;
+    enum instance_mail_kind kind;
+    uint64_t request; /* the core's own number, as given to instance_ask() */
+    int32_t result;
+    struct str why;
+    struct answer *answer;
+    uint32_t event; /* DBACK_EVENT_* */
+    struct str server, channel, text;
+    struct user_row user;
+};
+void instance_mail_free(struct instance_mail *mail);
+
+/* ------------------------------------------------------------------ for the core -------------------- */
+
+struct instance_config {
+    const char *name;            /* of the entry in d-back.cfg */
+    const char *file;            /* the shared object; NULL: `entry` is used as it is (in-process) */
+    const dback_entry *entry;
+    const char *options;         /* JSON text */
+    const char *runtime_dir;     /* for the private copy; created 0700 by the app */
+    uint32_t deadline_ms;
+    uint32_t event_limit, server_limit, user_limit;
+    struct log *log;
+    uv_async_t *wake;            /* of the core's loop: sent when the inbox was empty */
+};
+
+/* [core] Starts the thread and returns at once; everything is copied from `config`. Never NULL. */
+struct instance *instance_start(const struct instance_config *config);
+
+/* [core] The inbox, for mailbox_take(). Items are struct instance_mail. */
+struct mailbox *instance_inbox(struct instance *instance);
+/* [core] Tell the instance that the core has handled `count` events (they count against
+ * event_limit until then). */
+void instance_events_handled(struct instance *instance, size_t count);
+
+/* What the entry says; valid after MAIL_CREATED with result 0. */
+const char *instance_name(const struct instance *instance);
+const char *instance_version(const struct instance *instance);
+bool instance_pushes(const struct instance *instance);
+/* Does it implement this capability? (A NULL member is a PASS without asking.) */
+bool instance_offers(const struct instance *instance, enum capability capability);
+
+/* A request's arguments; unused members empty. Copied. */
+struct question {
+    enum capability capability;
+    struct str server;                                          /* discord_id */
+    struct str server_id;
+    struct str token, user_json, password, peer, path;
+};
+/* [core] Asks; the answer is a MAIL_DONE with `request`. -EAGAIN: more than 4096 are open already. */
+int instance_ask(struct instance *instance, uint64_t request, const struct question *question);
+/* [core] Nobody waits any more (deadline): no MAIL_DONE will follow from now on (one already in the inbox
+ * may), what arrives is counted as late, cancel() is called unless the function hasn't been yet: then
+ * it never is. */
+void instance_cancel(struct instance *instance, uint64_t request);
+/* [core] The first viewer came or the last one left. */
+void instance_watched(struct instance *instance, struct str server, uint32_t viewers);
+/* [core] Begin the end; MAIL_STOPPED comes when it is through. */
+void instance_stop(struct instance *instance);
+/* [core] After MAIL_STOPPED: join and free. */
+void instance_free(struct instance *instance);
+/* [core] Give up on a thread that doesn't come back; nothing is freed under its feet, the inbox is closed,
+ * the private copy of the file is removed. The pointer is no longer the caller's. */
+void instance_abandon(struct instance *instance);
+/* [core] What keeps it from ending, for people: "create() running for 12 s", "hold: curl transfer (3 s)". */
+void instance_waiting_for(struct instance *instance, struct text_buffer *out);
+
+struct instance_counters {
+    uint64_t requests, late, doubled, invalid, busy, events;
+};
+/* [any] */
+void instance_count(struct instance *instance, struct instance_counters *out);
+
+#endif

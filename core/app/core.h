@@ -5,6 +5,7 @@
  *   provider.c  the providers that are loaded: starting, draining, retiring them
  *   world.c     servers and their rosters: lists, answers and events become frames
  *   join.c      a viewer's way from `connect` to its ticket
+ *   override.c  a provider's own content for a path of the web page
  *   swap.c      changing the providers while viewers watch
  */
 #ifndef DBACK_APP_CORE_H
@@ -136,6 +137,7 @@ struct server {
         struct provider *owner;
         struct ask *ask;
         bool ready;
+        bool again; /* something changed meanwhile that only a new question can tell */
     } candidate;
 };
 
@@ -148,8 +150,11 @@ struct world_event {
 
 struct server *world_find(struct core *core, struct str discord_id);
 void world_free(struct core *core);
-/* A new list is the truth from now on; viewers are told when what they see of it differs. */
-void world_adopt_list(struct core *core, struct server_list *list);
+/* A new list of `owner` is the truth from now on; viewers are told when what they see of it differs. `failed`: it could
+ * not be had (`list` NULL): the old one stays, and it is asked for again soon. */
+void world_set_list(struct core *core, struct server_list *list, struct provider *owner, bool failed);
+/* Logs what server_list_create() complained of, and frees it. */
+void world_log_complaints(struct core *core, struct text_buffer *complaints);
 /* Ask for the list, for a server's users, for its client id; each unless it is being asked already. */
 void world_ask_list(struct core *core);
 void world_ask_users(struct core *core, struct server *server);
@@ -158,6 +163,8 @@ void world_ask_client_id(struct core *core, struct server *server);
 int world_apply_event(struct core *core, struct provider *from, const struct world_event *event);
 /* Makes `candidate` what the viewers see: they get the difference. */
 void world_switch_roster(struct core *core, struct server *server, struct roster *candidate, struct provider *owner);
+/* Nobody answers for it any more: who still watches keeps what is shown, otherwise it is asked for anew. */
+void world_forget_roster(struct core *core, struct server *server);
 /* A viewer more or less. */
 void world_count_viewer(struct core *core, struct server *server, int change);
 /* Fills in a ticket: snapshot, last frame and cursor, all of one instant. */
@@ -173,6 +180,11 @@ void join_refuse_waiting(struct core *core, struct server *server, enum refusal 
 void join_resnapshot(struct core *core, struct to_core *message);
 void join_forget_all(struct core *core);
 
+/* ------------------------------------------------------------------ static overrides ---------------------------- */
+
+void override_begin(struct core *core, struct to_core *message); /* takes the message */
+void overrides_forget_all(struct core *core);
+
 /* ------------------------------------------------------------------ swaps -------------------------------------- */
 
 /* What a swap came to: err NULL and a summary, or the sentence why nothing was changed. */
@@ -182,28 +194,36 @@ typedef void (*swap_callback)(struct core *core, void *arg, const char *err, con
  * waiting one that is overtaken is answered as such. */
 void swap_begin(struct core *core, struct config *config, swap_callback done, void *arg);
 void swap_provider_created(struct core *core, struct provider *provider, int result, struct str why);
-void swap_event(struct core *core, struct provider *provider, const struct world_event *event);
+/* An event of a provider that may be part of the swap. True: it was put to use. */
+bool swap_event(struct core *core, struct provider *provider, const struct world_event *event);
 void swap_abort(struct core *core, const char *why); /* when one is in progress */
 
 /* ------------------------------------------------------------------ the core ----------------------------------- */
 
+/* What the app wants to hear of, on the core thread. */
+struct core_events {
+    /* Viewers are let in, or (with a sentence) never will be: then the app calls for the stop. */
+    void (*opened)(void *arg, const char *err);
+    void *arg;
+};
+
 struct core {
-    struct dback *app;
+    struct core_events events;
     struct log *log;
     struct config *config;
     uv_loop_t loop;
     uv_async_t wake;
+    uv_prepare_t settle;
     uv_timer_t tick;
     struct mailbox inbox; /* struct to_core */
 
-    struct provider_spec *registered; /* by the embedding program, before the configuration's */
+    const struct provider_spec *registered; /* by the embedding program, before the configuration's */
     size_t registered_count;
-    char *runtime_dir;
+    const char *runtime_dir;
 
     struct provider *providers; /* all that are loaded, whatever their state */
     struct routes *routes;
     struct swap *swap, *next_swap;
-    unsigned swaps;
 
     struct server_list *list;
     struct provider *list_owner;
@@ -213,6 +233,7 @@ struct core {
     struct server **servers; /* sorted by discord_id */
     size_t server_count;
     struct join *joins; /* all that are under way */
+    struct override *overrides;
     uint32_t viewers;
 
     struct ask **asks; /* open questions by slot */
@@ -230,13 +251,34 @@ struct core {
     } *workers;
     unsigned worker_count, workers_running;
     enum { CORE_STARTING, CORE_SERVING, CORE_CLOSING_SESSIONS, CORE_STOPPING_PROVIDERS, CORE_ENDED } phase;
-    uint64_t phase_since_ms;
-    uint64_t rejected_events;
 };
+
+struct core_setup {
+    struct log *log;
+    struct config *config;
+    const char *runtime_dir;
+    const struct provider_spec *registered;
+    size_t registered_count;
+    unsigned worker_count;
+    struct core_events events;
+};
+/* [app] Everything in `setup` but the configuration (counted) must outlive the core. */
+struct core *core_create(const struct core_setup *setup);
+/* [app] Before core_run(): where worker `index` is reached. The worker posts CORE_WORKER_STOPPED when it is done. */
+void core_set_worker(struct core *core, unsigned index, struct mailbox *inbox, uv_async_t *wake);
+/* The thread: loads the providers, serves, returns after core_stop(). */
+void core_run(struct core *core);
+/* [any] `call(core, arg)` on the core thread, in the order of the calls. Between core_create and core_stop. */
+void core_call(struct core *core, void (*call)(void *core, void *arg), void *arg);
+/* [core] Begin the end. */
+void core_stop(struct core *core);
+/* [app] After the thread has ended. NULL-safe. */
+void core_destroy(struct core *core);
 
 /* Posts to one worker, or to each a message made by `make`. */
 void core_post(struct core *core, unsigned worker, struct to_edge *message);
 void core_post_server_list(struct core *core, bool announce);
+void core_post_config(struct core *core);
 void core_open(struct core *core);
 
 #define core_log(core, level, ...) log_room((core)->log, (level), "core", __VA_ARGS__)

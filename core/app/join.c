@@ -82,6 +82,9 @@ static void send_ticket(struct core *core, struct server *server, const struct t
 static void grant(struct join *join)
 {
     world_count_viewer(join->core, join->server, 1);
+    log_write(join->core->log, LOG_INFO,
+              &(struct log_source){ "core", join->message->viewer.serial, join->message->peer },
+              "viewer joined server=%s viewers=%u", join->server->id.ptr, join->server->viewers);
     send_ticket(join->core, join->server, join->message, false);
     free_join(join);
 }

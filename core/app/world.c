@@ -124,7 +124,7 @@ void world_free(struct core *core)
 
 /* ------------------------------------------------------------------ the list ----------------------------------- */
 
-void world_adopt_list(struct core *core, struct server_list *list)
+static void adopt_list(struct core *core, struct server_list *list)
 {
     for (size_t i = 0; i < core->server_count; i++)
         core->servers[i]->listed = false;
@@ -145,11 +145,22 @@ void world_adopt_list(struct core *core, struct server_list *list)
         core_post_server_list(core, true);
 }
 
-static void log_complaints(struct core *core, struct text_buffer *complaints)
+void world_log_complaints(struct core *core, struct text_buffer *complaints)
 {
     for (size_t at = 0; at < complaints->len; at += strlen(complaints->ptr + at) + 1)
         core_log(core, LOG_WARN, "servers: %s", complaints->ptr + at);
     text_finish(complaints);
+}
+
+void world_set_list(struct core *core, struct server_list *list, struct provider *owner, bool failed)
+{
+    core->list_owner = owner;
+    double refresh = owner ? provider_refresh(owner) : 0;
+    core->list_refresh_at_ms = failed ? now_ms() + LIST_RETRY_MS : refresh > 0 ? now_ms() + (uint64_t)(refresh * 1000) : 0;
+    if (list)
+        adopt_list(core, list);
+    else if (!core->list)
+        adopt_list(core, server_list_create(NULL, NULL));
 }
 
 static void on_list(struct core *core, void *arg, struct ask_result *result)
@@ -157,20 +168,16 @@ static void on_list(struct core *core, void *arg, struct ask_result *result)
     (void)arg;
     core->list_ask = NULL;
     if (result->result < 0) {
-        core_log(core, LOG_WARN, "the list of servers could not be had (%s); %s, asking again in %d s", result->why,
-                 core->list ? "the old one stays" : "there are none for now", LIST_RETRY_MS / 1000);
-        core->list_refresh_at_ms = now_ms() + LIST_RETRY_MS;
+        core_log(core, LOG_WARN, "the list of servers could not be had (%s); the old one stays, asking again in %d s",
+                 result->why, LIST_RETRY_MS / 1000);
+        world_set_list(core, NULL, core->list_owner, true);
     } else {
         struct text_buffer complaints = { 0 };
         struct server_list *list = server_list_create(result->answer, &complaints);
         result->answer = NULL;
-        core->list_owner = result->provider;
-        double refresh = result->provider ? provider_refresh(result->provider) : 0;
-        core->list_refresh_at_ms = refresh > 0 ? now_ms() + (uint64_t)(refresh * 1000) : 0;
-        log_complaints(core, &complaints);
-        world_adopt_list(core, list);
+        world_log_complaints(core, &complaints);
+        world_set_list(core, list, result->provider, false);
     }
-    core_open(core);
     if (core->list_ask_again) {
         core->list_ask_again = false;
         world_ask_list(core);
@@ -431,6 +438,19 @@ void world_switch_roster(struct core *core, struct server *server, struct roster
     server->roster = candidate;
     set_owner(server, owner);
     plan_refresh(server);
+}
+
+void world_forget_roster(struct core *core, struct server *server)
+{
+    server->owner = NULL;
+    server->refresh_at_ms = 0;
+    join_refuse_waiting(core, server, REFUSE_NO_SERVER);
+    if (server->viewers)
+        return;
+    drop_snapshot(server);
+    roster_destroy(server->roster);
+    server->roster = NULL;
+    server->client_id_known = false;
 }
 
 /* ------------------------------------------------------------------ events ------------------------------------- */

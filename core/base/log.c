@@ -92,15 +92,31 @@ int log_reopen(struct log *log, char *err)
     return 0;
 }
 
+/* The length of the character at p that may stand in a line as it is; 0: it has to be escaped. Besides the
+ * ASCII control characters that is what some terminals and viewers take for one (U+0080 to U+009F), for the
+ * end of a line (U+2028, U+2029) or for a change of direction (U+202A to U+202E, U+2066 to U+2069), and
+ * whatever isn't UTF-8. */
+static size_t printable_at(const unsigned char *p, size_t left)
+{
+    if (p[0] < 0x80)
+        return p[0] >= 0x20 && p[0] != 0x7f;
+    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (left < len || !utf8_valid(p, len) || (p[0] == 0xc2 && p[1] < 0xa0))
+        return 0;
+    unsigned code = len == 3 ? (unsigned)p[0] << 16 | (unsigned)p[1] << 8 | p[2] : 0;
+    bool control = (code >= 0xe280a8 && code <= 0xe280ae) || (code >= 0xe281a6 && code <= 0xe281a9);
+    return control ? 0 : len;
+}
+
 /* `text` with everything that could end or forge a line made visible. */
 static void append_printable(struct text_buffer *b, const char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 0x20 || c == 0x7f)
-            text_appendf(b, "\\x%02x", c);
+    for (size_t i = 0, n; i < len; i += n ? n : 1) {
+        n = printable_at((const unsigned char *)text + i, len - i);
+        if (n)
+            text_append(b, text + i, n);
         else
-            text_append(b, text + i, 1);
+            text_appendf(b, "\\x%02x", (unsigned)(unsigned char)text[i]);
     }
 }
 
@@ -150,17 +166,46 @@ static void append_line(struct text_buffer *b, enum log_format format, enum log_
         append_json_or_bytes(b, text, len);
         text_append_literal(b, "}");
     } else {
-        text_appendf(b, "%s %-5s %s ", when, level_names[level], source->room);
+        text_appendf(b, "%s %-5s ", when, level_names[level]);
+        append_printable(b, source->room, strlen(source->room));
         if (source->conn)
-            text_appendf(b, "conn=%llu ", (unsigned long long)source->conn);
-        if (source->peer)
-            text_appendf(b, "peer=%s ", source->peer);
+            text_appendf(b, " conn=%llu", (unsigned long long)source->conn);
+        if (source->peer) {
+            text_append_literal(b, " peer=");
+            append_printable(b, source->peer, strlen(source->peer));
+        }
+        text_append_literal(b, " ");
         append_printable(b, text, len);
     }
     text_append_literal(b, "\n");
 }
 
-void log_write(struct log *log, enum log_level level, const struct log_source *source, const char *format, ...)
+/* Without the beginning of a character that didn't fit. */
+static size_t whole_characters(const char *text, size_t len)
+{
+    size_t start = len;
+    while (start > 0 && len - start < 3 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+        start--;
+    if (start == 0 || (unsigned char)text[start - 1] < 0xc0 || utf8_valid(text + start - 1, len - start + 1))
+        return len;
+    return start - 1;
+}
+
+/* A log that can't be written stops nobody. */
+static void write_line(int fd, struct str line)
+{
+    while (line.len) {
+        ssize_t n = write(fd, line.ptr, line.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return;
+        line = (struct str){ line.ptr + n, line.len - (size_t)n };
+    }
+}
+
+void log_write(struct log *log, enum log_level level, const struct log_source *source, const char *format,
+               ...)
 {
     if (!log_enabled(log, level))
         return;
@@ -169,13 +214,14 @@ void log_write(struct log *log, enum log_level level, const struct log_source *s
     va_start(args, format);
     int len = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    size_t kept = len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1;
+    size_t kept = len < 0 ? 0 : (size_t)len;
+    if (kept >= sizeof text)
+        kept = whole_characters(text, sizeof text - 1);
     struct text_buffer line = { 0 };
-    append_line(&line, (enum log_format)atomic_load_explicit(&log->format, memory_order_relaxed), level, source,
-                text, kept);
+    append_line(&line, (enum log_format)atomic_load_explicit(&log->format, memory_order_relaxed), level,
+                source, text, kept);
     pthread_mutex_lock(&log->mutex);
-    ssize_t ignored = write(log->fd, line.ptr, line.len); /* a log that can't be written stops nobody */
-    (void)ignored;
+    write_line(log->fd, (struct str){ line.ptr, line.len });
     pthread_mutex_unlock(&log->mutex);
     text_finish(&line);
 }

@@ -56,6 +56,8 @@ struct str str_trim(struct str s)
 
 bool utf8_valid(const void *bytes, size_t len)
 {
+    if (!len)
+        return true; /* nothing is often NULL, and NULL + 0 isn't defined */
     const unsigned char *p = bytes, *end = p + len;
     while (p < end) {
         unsigned char c = *p;
@@ -126,16 +128,18 @@ void text_appendf(struct text_buffer *b, const char *format, ...)
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    text_reserve(b, (size_t)len + 1);
-    vsnprintf(b->ptr + b->len, (size_t)len + 1, format, again);
+    if (len > 0) {
+        text_reserve(b, (size_t)len + 1);
+        vsnprintf(b->ptr + b->len, (size_t)len + 1, format, again);
+        b->len += (size_t)len;
+    }
     va_end(again);
-    b->len += (size_t)len;
 }
 
 void text_append_json(struct text_buffer *b, struct str s)
 {
     text_append_literal(b, "\"");
-    const char *p = s.ptr, *end = s.ptr + s.len;
+    const char *p = s.ptr, *end = s.len ? p + s.len : p;
     while (p < end) {
         const char *plain = p;
         while (p < end && (unsigned char)*p >= 0x20 && *p != '"' && *p != '\\' && *p != 0x7f)

@@ -27,12 +27,13 @@ struct provider_config {
     double refresh;       /* seconds between questions to a provider that doesn't push; 0: never */
     bool refresh_set;     /* refresh was written by the operator: it holds for one that pushes, too */
     bool next_on_error;   /* on_error = "next" */
-    int line;             /* where its entry starts */
+    int line;             /* of the file, where its entry starts; 0: the built-in mock */
+    char **origins;       /* private to config/: see struct config */
 };
 
-struct network {          /* of trusted_proxies; an IPv4 network is stored v4-mapped */
+struct network { /* of trusted_proxies; an IPv4 network is stored v4-mapped */
     struct in6_addr address;
-    unsigned prefix;      /* 0 to 128 */
+    unsigned prefix; /* 0 to 128 */
 };
 
 struct config {
@@ -71,6 +72,9 @@ struct config {
         size_t count;
     } routes[CAP_COUNT];
     unsigned references; /* atomic; use config_ref and config_unref */
+    /* Private to config/, NULL is allowed: where each key's value came from, by the key's index in the
+     * table ("/etc/d-back/d-back.cfg:12", "--port", "D_BACK_PORT"; NULL: its default). */
+    char **origins;
 };
 
 /* What the command line overrides; NULL: not given. */
@@ -79,11 +83,16 @@ struct config_overrides {
 };
 
 /* [any] Reads d-back.cfg as the command line, the environment (D_BACK_CONFIG, D_BACK_HOST, D_BACK_PORT,
- * D_BACK_STATIC_DIR) and the defaults say. Without any file: the mock provider on localhost:3000.
+ * D_BACK_STATIC_DIR; an empty value counts as not given) and the defaults say. The file is the one that
+ * was named, else the installed one if there is one and the binary isn't run from a build tree. Without
+ * any file: the mock provider on localhost:3000; that entry's plugin file isn't looked for here, because an
+ * embedding program that registers providers of its own doesn't load it. An empty list of
+ * providers is allowed for the same reason.
  * 0 and `*out` (release with config_unref), or -EINVAL and every mistake in `mistakes`, one line
  * each: "FILE:LINE: what is wrong; what is allowed" ("--port: ..." or "D_BACK_PORT: ..." for those).
- * `build_dir_layout` decides the defaults: see config_paths(). */
-int config_read(struct config **out, const struct config_overrides *overrides, struct text_buffer *mistakes);
+ * Never blocks on a FIFO or device, never reads more than a mebibyte, shows no value of `options`.
+ * Not called config_read: libconfig exports a function of that name. */
+int config_load(struct config **out, const struct config_overrides *overrides, struct text_buffer *mistakes);
 
 /* [any] Counting. unref is NULL-safe. */
 struct config *config_ref(struct config *config);
@@ -106,6 +115,7 @@ void config_document(struct text_buffer *out);
 
 /* [any] Names, comma separated, of keys that differ between the two and need a restart to take effect
  * (host, port, workers, ...); "" when none. */
-void config_restart_differences(const struct config *old, const struct config *changed, struct text_buffer *out);
+void config_restart_differences(const struct config *old, const struct config *changed,
+                                struct text_buffer *out);
 
 #endif

@@ -1,13 +1,13 @@
 /* The frame log: the one copy of everything that a server's viewers are sent.
  *
- * Ready-made WebSocket frames, back to back, in a chain of counted 64 KiB chunks. The core thread appends;
- * edge workers read, each with a cursor per viewer, and write straight from the chunk to the socket.
+ * Ready-made WebSocket frames, back to back, in a chain of counted chunks of up to 64 KiB. The core thread appends;
+ * edge workers read, each with a cursor per viewer, and write straight from the chunk to the socket. No locks.
  *   - Bytes never change once published (the chunk's `used` is stored with release order after the bytes).
  *   - A frame never straddles two chunks.
  *   - A position is a 64-bit offset that only grows; it is a frame boundary.
  * A chunk lives while the log, a predecessor that is held, or a cursor holds it: a reader can't be overtaken
  * by the writer, only left behind, and then letting go frees the memory. The log itself holds only its
- * newest chunk.
+ * newest chunk, and none before the first cursor or append. A cursor outlives the log.
  */
 #ifndef DBACK_STATE_FRAME_LOG_H
 #define DBACK_STATE_FRAME_LOG_H
@@ -35,12 +35,16 @@ void frame_log_unref(struct frame_log *log);            /* [any] NULL-safe */
 /* [core] Appends one text frame with this payload (header added here). -EMSGSIZE when it can't fit. */
 int frame_log_append(struct frame_log *log, struct str payload);
 
-/* [any] Total bytes ever appended: the position of the next frame. */
+/* [core] Nobody watches any more: gives the newest chunk back, unless a cursor still holds it. The head stays. */
+void frame_log_trim(struct frame_log *log);
+
+/* [any] Total bytes ever appended: the position of the next frame. Never less than a cursor's position, wherever that
+ * cursor has come to. */
 uint64_t frame_log_head(const struct frame_log *log);
 
 /* [core] A cursor at the head: what is appended from now on. */
 struct log_cursor frame_log_cursor(struct frame_log *log);
-/* [any] Another hold on the same place. */
+/* [any] Another hold on the same place, as long as the given one is held. */
 struct log_cursor log_cursor_copy(const struct log_cursor *cursor);
 /* [any] Lets go; the cursor is {0} afterwards. {0} is fine. */
 void log_cursor_release(struct log_cursor *cursor);

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#define FIRST_FRAGMENT 0x01u  /* text, more to come */
-#define NEXT_FRAGMENT 0x00u   /* continuation, more to come */
+#define FIRST_FRAGMENT 0x01u   /* text, more to come */
+#define NEXT_FRAGMENT 0x00u    /* continuation, more to come */
 #define CLOSING_FRAGMENT 0x80u /* continuation, the last */
 
 /* The end of a piece of at most `max` bytes that cuts no character in two: a peer may check each fragment. */
@@ -15,7 +15,7 @@ static size_t piece_length(struct str text, size_t max)
     size_t n = max;
     while (n > 0 && ((unsigned char)text.ptr[n] & 0xc0) == 0x80)
         n--;
-    return n;
+    return n ? n : max; /* not UTF-8: cut anywhere */
 }
 
 static void cut_into_fragments(struct snapshot *s)

@@ -1,0 +1,131 @@
+/* New connections. See worker.h.
+ *
+ * Out of descriptors the worker stops looking at its listening sockets for a moment: connections wait in the
+ * kernel's queue, nothing spins, and those that are there are served.
+ */
+#include "edge/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Accepted in a row before others get their turn. */
+#define ACCEPT_SLICE 64
+#define EXHAUSTED_PAUSE_MS 200
+
+static const char full_answer[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
+                                  "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 43\r\n\r\n"
+                                  "All places are taken; try again in a while\n";
+
+static void pause_accepting(struct worker *w)
+{
+    for (unsigned i = 0; i < w->listener_count; i++) {
+        if (w->listeners[i].polling)
+            uv_poll_stop(&w->listeners[i].poll);
+    }
+}
+
+static void on_exhausted(struct worker *w, int error)
+{
+    uint64_t suppressed;
+    pause_accepting(w);
+    w->accept_again_ms = now_ms() + EXHAUSTED_PAUSE_MS;
+    if (burst_count(&w->exhausted_burst, now_ms(), &suppressed))
+        log_room(w->log, LOG_WARN, w->room,
+                 "new connections have to wait: %s (raise the limit of open files) suppressed=%llu", strerror(error),
+                 (unsigned long long)suppressed);
+}
+
+static void refuse_full(struct worker *w, int fd)
+{
+    uint64_t suppressed;
+    if (burst_count(&w->full_burst, now_ms(), &suppressed))
+        log_room(w->log, LOG_WARN, w->room, "connection refused: limits.connections = %u are open suppressed=%llu",
+                 w->config->limits.connections, (unsigned long long)suppressed);
+    ssize_t ignored = send(fd, full_answer, sizeof full_answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)ignored;
+    close(fd);
+}
+
+static void admit(struct worker *w, int fd, const struct sockaddr *address, socklen_t length)
+{
+    if (atomic_load(&w->shared->connections) >= w->config->limits.connections) {
+        refuse_full(w, fd);
+        return;
+    }
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    struct in6_addr peer;
+    peer_from_sockaddr(&peer, address, length);
+    request_open(w, fd, &peer);
+}
+
+static void on_connections(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct listener *listener = CONTAINER_OF(poll, struct listener, poll);
+    struct worker *w = poll->data;
+    for (int i = 0; i < ACCEPT_SLICE; i++) {
+        struct sockaddr_storage address;
+        socklen_t length = sizeof address;
+        int fd = accept4(listener->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            admit(w, fd, (struct sockaddr *)&address, length);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            on_exhausted(w, errno);
+        if (errno != EINTR && errno != ECONNABORTED)
+            return;
+    }
+}
+
+static void poll_all(struct worker *w)
+{
+    for (unsigned i = 0; i < w->listener_count; i++) {
+        if (w->listeners[i].polling)
+            uv_poll_start(&w->listeners[i].poll, UV_READABLE, on_connections);
+    }
+}
+
+void accept_start(struct worker *w)
+{
+    if (w->open || w->stopping)
+        return;
+    w->open = true;
+    for (unsigned i = 0; i < w->listener_count; i++) {
+        struct listener *listener = &w->listeners[i];
+        listener->polling = listener->fd >= 0 && uv_poll_init(&w->loop, &listener->poll, listener->fd) == 0;
+        listener->poll.data = w;
+    }
+    poll_all(w);
+}
+
+static void close_listener(uv_handle_t *handle)
+{
+    struct listener *listener = CONTAINER_OF(handle, struct listener, poll);
+    close(listener->fd);
+    listener->fd = -1;
+}
+
+void accept_stop(struct worker *w)
+{
+    w->open = true; /* never again */
+    w->accept_again_ms = 0;
+    for (unsigned i = 0; i < w->listener_count; i++) {
+        if (w->listeners[i].polling)
+            uv_close((uv_handle_t *)&w->listeners[i].poll, close_listener);
+        w->listeners[i].polling = false;
+    }
+}
+
+void accept_tick(struct worker *w, uint64_t now)
+{
+    if (!w->accept_again_ms || now < w->accept_again_ms)
+        return;
+    w->accept_again_ms = 0;
+    poll_all(w);
+}

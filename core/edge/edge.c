@@ -1,0 +1,171 @@
+/* See edge.h. */
+#include "edge/edge.h"
+
+#include "edge/listener.h"
+#include "edge/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* Descriptors that the rest of the process may need beside the viewers' sockets. */
+#define OTHER_DESCRIPTORS 512
+
+/* The sentences of the protocol, by `enum refusal`. */
+static const char *const sentences[REFUSE_COUNT] = {
+    [REFUSE_INVALID_JSON] = "Invalid JSON",
+    [REFUSE_INVALID_BINARY] = "Invalid binary encoding",
+    [REFUSE_UNKNOWN_TYPE] = "Unknown event type",
+    [REFUSE_NO_SERVER] = "Sorry, couldn't connect to that Discord server.",
+    [REFUSE_NEEDS_LOGIN] = "This server requires Discord authentication. Please login with Discord.",
+    [REFUSE_LOGIN_FAILED] = "Discord authentication failed. Please try logging in again.",
+};
+
+struct edge {
+    struct edge_shared shared;
+    struct log *log;
+    struct listener_set sockets;
+    unsigned worker_count;
+    struct worker *workers;
+    pthread_t *threads;
+    bool started;
+};
+
+/* Each viewer is a descriptor; the soft limit is usually far below the hard one. */
+static void raise_descriptor_limit(uint32_t connections, struct log *log)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    rlim_t wanted = (rlim_t)connections + OTHER_DESCRIPTORS;
+    if (limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted)
+        log_room(log, LOG_WARN, "app",
+                 "limits.connections = %u, but only %llu files may be open: raise the hard limit (ulimit -Hn)",
+                 connections, (unsigned long long)limit.rlim_cur);
+}
+
+static struct frame *create_refusal(const char *sentence)
+{
+    struct text_buffer payload = { 0 };
+    text_append_literal(&payload, "{\"type\":\"error\",\"data\":{\"message\":");
+    text_append_json(&payload, str_of(sentence));
+    text_append_literal(&payload, "}}");
+    struct frame *frame = frame_create((struct str){ payload.ptr, payload.len });
+    text_finish(&payload);
+    return frame;
+}
+
+static void prepare_worker(struct edge *edge, unsigned index, struct config *config)
+{
+    struct worker *w = &edge->workers[index];
+    w->index = index;
+    snprintf(w->room, sizeof w->room, "edge/%u", index);
+    w->shared = &edge->shared;
+    w->log = edge->log;
+    w->config = config_ref(config);
+    w->listener_count = edge->sockets.addresses;
+    w->listeners = xcalloc(w->listener_count, sizeof *w->listeners);
+    for (unsigned a = 0; a < w->listener_count; a++) {
+        int *fd = &edge->sockets.fds[index * edge->sockets.addresses + a];
+        w->listeners[a].fd = *fd;
+        *fd = -1;
+    }
+    for (int i = 0; i < REFUSE_COUNT; i++)
+        w->refusals[i] = create_refusal(sentences[i]);
+    worker_init(w);
+}
+
+int edge_create(struct edge **out, struct config *config, struct log *log, char *err)
+{
+    struct edge *edge = xcalloc(1, sizeof *edge);
+    edge->log = log;
+    raise_descriptor_limit(config->limits.connections, log);
+    int code = listener_set_open(&edge->sockets, config->host, config->port, config->workers, log, err);
+    if (code < 0) {
+        free(edge);
+        return code;
+    }
+    lws_set_log_level(0, NULL); /* what matters to an operator is said by us, in our own format */
+    edge->worker_count = config->workers;
+    edge->workers = xcalloc(edge->worker_count, sizeof *edge->workers);
+    edge->threads = xcalloc(edge->worker_count, sizeof *edge->threads);
+    for (unsigned i = 0; i < edge->worker_count; i++)
+        prepare_worker(edge, i, config);
+    *out = edge;
+    return 0;
+}
+
+static void *run(void *arg)
+{
+    struct worker *w = arg;
+    pthread_setname_np(pthread_self(), w->room);
+    worker_run(w);
+    return NULL;
+}
+
+void edge_start(struct edge *edge, struct mailbox *core)
+{
+    for (unsigned i = 0; i < edge->worker_count; i++) {
+        edge->workers[i].core = core;
+        int code = pthread_create(&edge->threads[i], NULL, run, &edge->workers[i]);
+        if (code) {
+            log_room(edge->log, LOG_ERROR, "app", "no thread for an edge worker: %s", strerror(code));
+            abort();
+        }
+    }
+    edge->started = true;
+}
+
+void edge_join(struct edge *edge)
+{
+    for (unsigned i = 0; edge->started && i < edge->worker_count; i++)
+        pthread_join(edge->threads[i], NULL);
+    edge->started = false;
+}
+
+void edge_destroy(struct edge *edge)
+{
+    if (!edge)
+        return;
+    for (unsigned i = 0; i < edge->worker_count; i++)
+        worker_finish(&edge->workers[i]);
+    listener_set_close(&edge->sockets);
+    free(edge->workers);
+    free(edge->threads);
+    free(edge);
+}
+
+unsigned edge_worker_count(const struct edge *edge)
+{
+    return edge->worker_count;
+}
+
+struct mailbox *edge_worker_inbox(struct edge *edge, unsigned index)
+{
+    return &edge->workers[index].inbox;
+}
+
+uv_async_t *edge_worker_wake(struct edge *edge, unsigned index)
+{
+    return &edge->workers[index].wake;
+}
+
+uint16_t edge_port(const struct edge *edge)
+{
+    return edge->sockets.port;
+}
+
+void edge_log_addresses(const struct edge *edge)
+{
+    for (unsigned a = 0; a < edge->sockets.addresses; a++) {
+        char name[80];
+        listener_name(&edge->sockets, a, name, sizeof name);
+        log_room(edge->log, LOG_INFO, "app", "listening on %s", name);
+    }
+}

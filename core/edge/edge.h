@@ -1,0 +1,29 @@
+/* The edge: all workers together, as the app sees them. */
+#ifndef DBACK_EDGE_EDGE_H
+#define DBACK_EDGE_EDGE_H
+
+#include "app/seam.h"
+#include "config/config.h"
+
+#include <uv.h>
+
+struct edge;
+
+/* [app] Binds the listening sockets and prepares the workers. 0, or a negative errno and a sentence. */
+int edge_create(struct edge **out, struct config *config, struct log *log, char *err);
+/* [app] The workers' threads begin; what they have to say goes to `core`. */
+void edge_start(struct edge *edge, struct mailbox *core);
+/* [app] Waits for all threads; each ends after EDGE_STOP. */
+void edge_join(struct edge *edge);
+/* [app] NULL-safe; the threads have ended or never began. */
+void edge_destroy(struct edge *edge);
+
+unsigned edge_worker_count(const struct edge *edge);
+struct mailbox *edge_worker_inbox(struct edge *edge, unsigned index);
+/* Sent when a frame log has grown; not after EDGE_STOP. */
+uv_async_t *edge_worker_wake(struct edge *edge, unsigned index);
+uint16_t edge_port(const struct edge *edge);
+/* One line per address in the log: where viewers find us. */
+void edge_log_addresses(const struct edge *edge);
+
+#endif

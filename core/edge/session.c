@@ -1,0 +1,235 @@
+/* See session.h: the callbacks of libwebsockets, what comes in, how a session ends. */
+#include "edge/session.h"
+
+#include "edge/handle_connect.h"
+
+#include <stdlib.h>
+
+/* ------------------------------------------------------------------ the end ------------------------------------ */
+
+static void free_session(struct session *s)
+{
+    connection_log(&s->connection, s->established ? LOG_INFO : LOG_DEBUG, "viewer left");
+    send_leave_group(s);
+    connection_close(&s->connection);
+    text_finish(&s->message);
+    free(s->request);
+    free(s->asked);
+    free(s);
+}
+
+/* From within a callback: return what this returns. */
+static int close_now(struct session *s, unsigned code, const char *reason)
+{
+    s->closing = true;
+    connection_log(&s->connection, LOG_INFO, "closing %u: %s", code, reason);
+    lws_close_reason(s->wsi, (enum lws_close_status)code, (unsigned char *)reason, strlen(reason));
+    return -1;
+}
+
+void session_close(struct connection *connection, unsigned code, const char *reason)
+{
+    struct session *s = CONTAINER_OF(connection, struct session, connection);
+    if (s->closing)
+        return;
+    close_now(s, code, reason);
+    /* With a reason set this sends the close frame first, and waits 5 s for the peer's. */
+    lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+}
+
+/* ------------------------------------------------------------------ the way in --------------------------------- */
+
+void session_open(struct connection *request, int fd, struct str bytes)
+{
+    struct worker *w = request->worker;
+    struct session *s = xcalloc(1, sizeof *s);
+    s->connection.kind = CONNECTION_SESSION;
+    connection_replace(request, &s->connection);
+    w->adopting = s;
+    lws_adopt_socket_vhost_readbuf(w->vhost, fd, bytes.ptr, bytes.len);
+    /* Whatever became of it, an attached session is freed by the callback. */
+    if (w->adopting == s) {
+        w->adopting = NULL;
+        free_session(s);
+    }
+}
+
+static void attach(struct lws *wsi)
+{
+    struct worker *w = lws_context_user(lws_get_context(wsi));
+    struct session *s = w->adopting;
+    if (!s)
+        return;
+    w->adopting = NULL;
+    s->wsi = wsi;
+    lws_set_opaque_user_data(wsi, s);
+}
+
+static void on_established(struct session *s)
+{
+    s->established = true;
+    s->send_list = true;
+    connection_log(&s->connection, LOG_DEBUG, "session begins");
+    send_request_writable(s);
+}
+
+/* ------------------------------------------------------------------ what comes in ------------------------------ */
+
+void session_gate(struct session *s)
+{
+    bool deaf = s->joining || s->snapshot || s->behind || s->refusal_count == REFUSALS_MAX;
+    if (deaf == s->deaf || s->closing)
+        return;
+    s->deaf = deaf;
+    lws_rx_flow_control(s->wsi, !deaf);
+}
+
+void session_refuse(struct connection *connection, enum refusal refusal)
+{
+    struct session *s = CONTAINER_OF(connection, struct session, connection);
+    s->joining = false;
+    if (s->closing)
+        return;
+    if (s->refusal_count < REFUSALS_MAX)
+        s->refusals[s->refusal_count++] = (uint8_t)refusal;
+    session_gate(s);
+    send_request_writable(s);
+}
+
+static void ask_to_join(struct session *s, struct to_core *join)
+{
+    char peer[PEER_TEXT_SIZE];
+    peer_write(&s->connection.peer, peer);
+    join->kind = CORE_JOIN;
+    join->viewer = connection_ref(&s->connection);
+    join->peer = xstrdup(peer);
+    free(s->asked);
+    s->asked = xstrndup(join->request, join->request_len);
+    s->asked_len = join->request_len;
+    s->joining = true;
+    session_gate(s);
+    worker_post(s->connection.worker, join);
+}
+
+static int on_message(struct session *s, struct str text)
+{
+    enum refusal refusal = REFUSE_INVALID_BINARY;
+    if (!utf8_valid(text.ptr, text.len)) {
+        if (!s->binary)
+            return close_now(s, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "a text frame must be UTF-8");
+        session_refuse(&s->connection, refusal);
+        return 0;
+    }
+    struct to_core *join = xcalloc(1, sizeof *join);
+    if (handle_connect(text, join, &refusal)) {
+        ask_to_join(s, join);
+    } else {
+        to_core_free(join);
+        session_refuse(&s->connection, refusal);
+    }
+    return 0;
+}
+
+static int on_receive(struct session *s, const char *bytes, size_t len)
+{
+    if (s->closing)
+        return 0;
+    if (!s->receiving) {
+        s->receiving = true;
+        s->binary = lws_frame_is_binary(s->wsi);
+    }
+    if (s->message.len + len > s->connection.worker->config->limits.frame_size)
+        return close_now(s, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "the message is larger than this server takes");
+    bool complete = lws_is_final_fragment(s->wsi) && !lws_remaining_packet_payload(s->wsi);
+    if (!complete) {
+        text_append(&s->message, bytes, len);
+        return 0;
+    }
+    s->receiving = false;
+    if (!s->message.len)
+        return on_message(s, (struct str){ bytes, len });
+    text_append(&s->message, bytes, len);
+    struct text_buffer whole = s->message;
+    s->message = (struct text_buffer){ 0 };
+    int result = on_message(s, (struct str){ whole.ptr, whole.len });
+    text_finish(&whole);
+    return result;
+}
+
+/* ------------------------------------------------------------------ tickets ------------------------------------ */
+
+static void take_snapshot(struct session *s, struct to_edge *ticket)
+{
+    log_cursor_release(&s->cursor);
+    s->cursor = ticket->cursor;
+    s->snapshot = ticket->snapshot;
+    s->last = ticket->last;
+    s->fragments_sent = 0;
+    s->behind = false;
+    ticket->cursor = (struct log_cursor){ 0 };
+    ticket->snapshot = NULL;
+    ticket->last = NULL;
+}
+
+void session_ticket(struct connection *connection, struct to_edge *ticket)
+{
+    struct session *s = CONTAINER_OF(connection, struct session, connection);
+    s->joining = false;
+    if (!ticket->again) {
+        send_leave_group(s);
+        send_join_group(s, &ticket->channel);
+        free(s->request);
+        s->request = s->asked;
+        s->request_len = s->asked_len;
+        s->asked = NULL;
+    }
+    take_snapshot(s, ticket);
+    session_gate(s);
+    send_request_writable(s);
+}
+
+/* ------------------------------------------------------------------ time --------------------------------------- */
+
+void session_tick(struct worker *worker, uint64_t now)
+{
+    uint64_t limit = worker->config->limits.slow_client_timeout_ms;
+    struct connection *older;
+    for (struct connection *c = worker->newest[CONNECTION_SESSION]; c; c = older) {
+        older = c->older;
+        struct session *s = CONTAINER_OF(c, struct session, connection);
+        if (s->waiting && !s->closing && now > s->waiting_since_ms && now - s->waiting_since_ms > limit)
+            session_close(c, LWS_CLOSE_STATUS_TRY_AGAIN_LATER, "it takes nothing any more");
+    }
+}
+
+/* ------------------------------------------------------------------ libwebsockets ------------------------------ */
+
+int session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+    (void)user;
+    struct session *s = lws_get_opaque_user_data(wsi);
+    switch ((int)reason) {
+    case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+        attach(wsi);
+        return 0;
+    case LWS_CALLBACK_ESTABLISHED:
+        if (!s)
+            return -1;
+        on_established(s);
+        return 0;
+    case LWS_CALLBACK_RECEIVE:
+        return s ? on_receive(s, in, len) : -1;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return s ? send_on_writable(s) : -1;
+    case LWS_CALLBACK_WSI_DESTROY:
+        if (s) {
+            lws_set_opaque_user_data(wsi, NULL);
+            free_session(s);
+        }
+        return 0;
+    case LWS_CALLBACK_HTTP: /* a plain request never gets here */
+        return -1;
+    default:
+        return 0;
+    }
+}

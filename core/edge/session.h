@@ -1,0 +1,65 @@
+/* A viewer's WebSocket session: what it is sent next, and what it may say.
+ *
+ * WHAT GOES OUT, in this order: the rest of a snapshot that has been begun (its fragments may not be interrupted by
+ * another message), the server list, refusals, a new snapshot, then the frame log from the cursor on. All of them are
+ * ready-made frames that many sessions share.
+ *
+ * WHAT COMES IN  is one `connect` at a time: until it is answered (and the snapshot is out, and few refusals wait)
+ * nothing more is read, so a peer that sends and never reads fills its own kernel buffers and nothing else.
+ */
+#ifndef DBACK_EDGE_SESSION_H
+#define DBACK_EDGE_SESSION_H
+
+#include "edge/worker.h"
+
+/* Refusals that wait to be sent; with that many nothing more is read. */
+#define REFUSALS_MAX 16
+
+/* The sessions of one worker that watch one server. */
+struct group {
+    struct group *next;
+    struct channel channel;
+    uint64_t head; /* up to which the sessions have been woken */
+    struct session *sessions;
+    size_t count;
+};
+
+struct session {
+    struct connection connection;
+    struct lws *wsi;
+
+    struct group *group; /* NULL: hasn't joined */
+    struct session *group_next, **group_at;
+    struct log_cursor cursor;
+    struct snapshot *snapshot; /* on its way; NULL: none */
+    size_t fragments_sent;     /* of it */
+    struct frame *last;        /* its closing frame */
+    uint8_t refusals[REFUSALS_MAX], refusal_count;
+
+    bool attached;    /* libwebsockets knows it */
+    bool established; /* the handshake is through */
+    bool closing;
+    bool send_list;
+    bool waiting;     /* for the socket to take more */
+    bool behind;      /* let go of the log: needs a new snapshot */
+    bool joining;     /* the core has been asked */
+    bool deaf;        /* nothing is read */
+    bool receiving, binary; /* in the middle of a message */
+    uint64_t waiting_since_ms;
+    struct text_buffer message; /* what came of it */
+    char *request;              /* the JSON that its last good `connect` is answered with */
+    size_t request_len;
+    char *asked; /* that of the one under way */
+    size_t asked_len;
+};
+
+/* send.c */
+int send_on_writable(struct session *session); /* below 0: close */
+void send_request_writable(struct session *session);
+void send_join_group(struct session *session, struct channel *channel); /* takes the hold on the channel */
+/* Out of the group, nothing of it is sent any more; the core gets its count back. */
+void send_leave_group(struct session *session);
+/* session.c: reads again, or not, as things are now. */
+void session_gate(struct session *session);
+
+#endif

@@ -1,0 +1,234 @@
+/* The worker's loop, its mail from the core, and its end. See worker.h. */
+#include "edge/worker.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TICK_MS 100
+/* One write to a socket: the size of a frame log's chunk. Left at its default, libwebsockets sends 4 KiB a turn. */
+#define WRITE_MAX 65536
+/* A viewer that doesn't answer a ping for so long is gone. */
+#define PONG_TIMEOUT_S 30
+
+/* ------------------------------------------------------------------ libwebsockets ------------------------------ */
+
+static const struct lws_protocols protocols[] = {
+    { .name = "d-zone", .callback = session_callback, .tx_packet_size = WRITE_MAX },
+    { 0 },
+};
+
+static void set_idle_policy(struct worker *w)
+{
+    uint32_t ping = w->config->limits.ping_interval;
+    if (ping > UINT16_MAX - PONG_TIMEOUT_S)
+        ping = UINT16_MAX - PONG_TIMEOUT_S;
+    w->idle_policy.secs_since_valid_ping = (uint16_t)ping;
+    w->idle_policy.secs_since_valid_hangup = ping ? (uint16_t)(ping + PONG_TIMEOUT_S) : 0; /* 0: no pings */
+}
+
+static bool start_lws(struct worker *w)
+{
+    void *loops[] = { &w->loop };
+    set_idle_policy(w);
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .options = LWS_SERVER_OPTION_LIBUV,
+        .foreign_loops = loops,
+        .protocols = protocols,
+        .retry_and_idle_policy = &w->idle_policy,
+        .user = w,
+        .gid = (gid_t)-1,
+        .uid = (uid_t)-1,
+    };
+    w->lws = lws_create_context(&info);
+    w->vhost = w->lws ? lws_get_vhost_by_name(w->lws, "default") : NULL;
+    return w->vhost != NULL;
+}
+
+/* ------------------------------------------------------------------ the end ------------------------------------ */
+
+/* Everything that still hangs on the loop goes; uv_run() returns when it has. */
+static void finish(struct worker *w)
+{
+    if (w->stopped)
+        return;
+    w->stopped = true;
+    if (w->lws)
+        lws_context_destroy(w->lws);
+    w->lws = NULL;
+    request_close_all(w);
+    mailbox_close(&w->inbox);
+    uv_close((uv_handle_t *)&w->wake, NULL);
+    uv_close((uv_handle_t *)&w->tick, NULL);
+}
+
+void worker_connection_closed(struct worker *w)
+{
+    /* From within a callback of libwebsockets its context can't be destroyed: the tick sees to it. */
+    if (w->stopping)
+        uv_timer_start(&w->tick, w->tick.timer_cb, 0, TICK_MS);
+}
+
+static void stop(struct worker *w)
+{
+    if (w->stopping)
+        return;
+    w->stopping = true;
+    w->stop_deadline_ms = now_ms() + w->config->limits.stop_timeout_ms;
+    accept_stop(w);
+    request_close_all(w);
+    struct connection *older;
+    for (struct connection *c = w->newest[CONNECTION_SESSION]; c; c = older) {
+        older = c->older;
+        session_close(c, LWS_CLOSE_STATUS_GOINGAWAY, "d-back is stopping");
+    }
+    worker_connection_closed(w);
+}
+
+/* ------------------------------------------------------------------ mail --------------------------------------- */
+
+void worker_post(struct worker *worker, struct to_core *message)
+{
+    mailbox_post(worker->core, &message->mail);
+}
+
+static void adopt_config(struct worker *w, struct to_edge *message)
+{
+    config_unref(w->config);
+    w->config = message->config;
+    message->config = NULL;
+    set_idle_policy(w);
+}
+
+static void adopt_server_list(struct worker *w, struct to_edge *message)
+{
+    frame_unref(w->server_list);
+    w->server_list = message->frame;
+    message->frame = NULL;
+    if (message->announce)
+        send_server_list_to_all(w);
+}
+
+/* The viewer has gone while its ticket was written: gives the core its count back. */
+static void return_ticket(struct worker *w, struct to_edge *ticket)
+{
+    if (ticket->again)
+        return;
+    struct to_core *message = xcalloc(1, sizeof *message);
+    message->kind = CORE_LEAVE;
+    message->channel = ticket->channel;
+    ticket->channel = (struct channel){ 0 };
+    worker_post(w, message);
+}
+
+static void handle(struct worker *w, struct to_edge *m)
+{
+    struct connection *c = connection_find(w, &m->viewer);
+    bool session = c && c->kind == CONNECTION_SESSION;
+    switch (m->kind) {
+    case EDGE_OPEN:
+        accept_start(w);
+        break;
+    case EDGE_TICKET:
+        session ? session_ticket(c, m) : return_ticket(w, m);
+        break;
+    case EDGE_REFUSE:
+        if (session)
+            session_refuse(c, m->refusal);
+        break;
+    case EDGE_SERVER_LIST:
+        adopt_server_list(w, m);
+        break;
+    case EDGE_STATIC:
+        if (c && !session) {
+            request_override(c, m->answer);
+            m->answer = NULL;
+        }
+        break;
+    case EDGE_CONFIG:
+        adopt_config(w, m);
+        break;
+    case EDGE_STOP:
+        stop(w);
+        break;
+    }
+    to_edge_free(m);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    struct worker *w = async->data;
+    struct mail *next;
+    for (struct mail *mail = mailbox_take(&w->inbox); mail; mail = next) {
+        next = mail->next;
+        handle(w, CONTAINER_OF(mail, struct to_edge, mail));
+    }
+    if (!w->stopping)
+        send_wake_groups(w, now_ms());
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct worker *w = timer->data;
+    uint64_t now = now_ms();
+    accept_tick(w, now);
+    request_tick(w, now);
+    session_tick(w, now);
+    if (w->stopping && (now >= w->stop_deadline_ms ||
+                        (!w->newest[CONNECTION_SESSION] && !w->newest[CONNECTION_REQUEST])))
+        finish(w);
+}
+
+/* ------------------------------------------------------------------ the thread --------------------------------- */
+
+void worker_run(struct worker *w)
+{
+    uv_timer_start(&w->tick, on_tick, TICK_MS, TICK_MS);
+    if (!start_lws(w)) {
+        /* Only memory or a broken installation can bring that about; viewers of other workers go on. */
+        log_room(w->log, LOG_ERROR, w->room, "libwebsockets can't be started");
+        accept_stop(w);
+    }
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    /* Only now: until its last session has gone, a worker still gives back what it holds of the core's. */
+    struct to_core *message = xcalloc(1, sizeof *message);
+    message->kind = CORE_WORKER_STOPPED;
+    worker_post(w, message);
+}
+
+void worker_init(struct worker *w)
+{
+    uv_loop_init(&w->loop);
+    uv_async_init(&w->loop, &w->wake, on_wake);
+    uv_timer_init(&w->loop, &w->tick);
+    w->wake.data = w->tick.data = w;
+    mailbox_init(&w->inbox, &w->wake);
+}
+
+void worker_finish(struct worker *w)
+{
+    struct mail *next;
+    for (struct mail *mail = mailbox_take(&w->inbox); mail; mail = next) {
+        next = mail->next;
+        to_edge_free(CONTAINER_OF(mail, struct to_edge, mail));
+    }
+    mailbox_finish(&w->inbox);
+    if (!w->stopped) { /* its thread never began */
+        uv_close((uv_handle_t *)&w->wake, NULL);
+        uv_close((uv_handle_t *)&w->tick, NULL);
+        uv_run(&w->loop, UV_RUN_DEFAULT);
+    }
+    uv_loop_close(&w->loop);
+    send_free_groups(w);
+    frame_unref(w->server_list);
+    for (int i = 0; i < REFUSE_COUNT; i++)
+        frame_unref(w->refusals[i]);
+    free(w->slots.connection);
+    free(w->slots.next_free);
+    for (unsigned i = 0; i < w->listener_count; i++) {
+        if (w->listeners[i].fd >= 0)
+            close(w->listeners[i].fd);
+    }
+    free(w->listeners);
+    config_unref(w->config);
+}

@@ -1,0 +1,184 @@
+/* What the core calls. See instance.h; the thread's side is life.c. */
+#include "provider/inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct instance *instance_start(const struct instance_config *config)
+{
+    struct instance *instance = xcalloc(1, sizeof *instance);
+    instance->name = xstrdup(config->name);
+    instance->file = config->file ? xstrdup(config->file) : NULL;
+    instance->options = xstrdup(config->options ? config->options : "{}");
+    instance->runtime_dir = config->runtime_dir ? xstrdup(config->runtime_dir) : NULL;
+    instance->entry = config->entry;
+    host_fill(&instance->host, instance);
+    outbox_init(&instance->outbox, config->wake, config->event_limit);
+    instance->requests = requests_create(&instance->outbox, &instance->tally, config->server_limit,
+                                         config->user_limit);
+    voice_init(&instance->voice, config->log, config->name);
+    atomic_init(&instance->references, 1);
+    pthread_mutex_init(&instance->mutex, NULL);
+    holds_init(&instance->holds);
+    TAILQ_INIT(&instance->watched);
+    int result = life_start(instance);
+    if (result < 0) {
+        char err[ERR_SIZE];
+        fail(err, result, "provider %s can't have a thread and a loop of its own: %s", config->name,
+             uv_strerror(result));
+        outbox_post(&instance->outbox,
+                    mail_create(&(struct instance_mail){
+                        .kind = MAIL_CREATED, .result = DBACK_FAILED, .why = str_of(err) }));
+    }
+    return instance;
+}
+
+struct mailbox *instance_inbox(struct instance *instance)
+{
+    return &instance->outbox.inbox;
+}
+
+void instance_events_handled(struct instance *instance, size_t count)
+{
+    atomic_fetch_sub(&instance->outbox.events, count);
+}
+
+const char *instance_name(const struct instance *instance)
+{
+    return instance->judged.name;
+}
+
+const char *instance_version(const struct instance *instance)
+{
+    return instance->judged.version;
+}
+
+bool instance_pushes(const struct instance *instance)
+{
+    return instance->pushes;
+}
+
+bool instance_offers(const struct instance *instance, enum capability capability)
+{
+    return (unsigned)capability < CAP_COUNT && instance->offers[capability];
+}
+
+int instance_ask(struct instance *instance, uint64_t request, const struct question *question)
+{
+    int result = requests_open(instance->requests, request, question);
+    if (result == 0)
+        life_wake(instance);
+    return result;
+}
+
+void instance_cancel(struct instance *instance, uint64_t request)
+{
+    if (requests_cancel(instance->requests, request))
+        life_wake(instance);
+}
+
+static struct watched *find_watched(struct instance *instance, struct str server)
+{
+    struct watched *watched;
+    TAILQ_FOREACH(watched, &instance->watched, link)
+        if (str_equal((struct str){ watched->server, watched->len }, server))
+            return watched;
+    return NULL;
+}
+
+void instance_watched(struct instance *instance, struct str server, uint32_t viewers)
+{
+    pthread_mutex_lock(&instance->mutex);
+    if (!instance->stopping) {
+        struct watched *watched = find_watched(instance, server);
+        if (!watched) {
+            watched = xmalloc(sizeof *watched + server.len);
+            watched->len = server.len;
+            if (server.len)
+                memcpy(watched->server, server.ptr, server.len);
+            TAILQ_INSERT_TAIL(&instance->watched, watched, link);
+        }
+        watched->viewers = viewers;
+    }
+    pthread_mutex_unlock(&instance->mutex);
+    life_wake(instance);
+}
+
+void instance_stop(struct instance *instance)
+{
+    pthread_mutex_lock(&instance->mutex);
+    bool again = instance->stopping, has_thread = instance->has_thread;
+    pthread_mutex_unlock(&instance->mutex);
+    if (again)
+        return;
+    outbox_close(&instance->outbox);
+    requests_close(instance->requests);
+    pthread_mutex_lock(&instance->mutex);
+    instance->stopping = true;
+    struct watched *watched;
+    while ((watched = TAILQ_FIRST(&instance->watched))) {
+        TAILQ_REMOVE(&instance->watched, watched, link);
+        free(watched);
+    }
+    pthread_mutex_unlock(&instance->mutex);
+    if (has_thread)
+        life_wake(instance);
+    else
+        outbox_post_last(&instance->outbox, mail_create(&(struct instance_mail){ .kind = MAIL_STOPPED }));
+}
+
+void instance_free(struct instance *instance)
+{
+    if (!instance)
+        return;
+    pthread_mutex_lock(&instance->mutex);
+    bool has_thread = instance->has_thread;
+    pthread_t last = instance->last_thread;
+    pthread_mutex_unlock(&instance->mutex);
+    if (has_thread)
+        pthread_join(last, NULL);
+    life_release(instance);
+}
+
+void instance_abandon(struct instance *instance)
+{
+    outbox_close(&instance->outbox);
+    mailbox_close(&instance->outbox.inbox);
+    voice_silence(&instance->voice);
+    instance_stop(instance); /* should the thread come back after all, it ends in order */
+    life_unlink_copy(instance);
+    pthread_mutex_lock(&instance->mutex);
+    instance->abandoned = true;
+    if (instance->has_thread && instance->handed_over)
+        pthread_detach(instance->last_thread);
+    pthread_mutex_unlock(&instance->mutex);
+    life_release(instance);
+}
+
+void instance_waiting_for(struct instance *instance, struct text_buffer *out)
+{
+    pthread_mutex_lock(&instance->mutex);
+    if (instance->busy_with)
+        text_appendf(out, "%s running for %llu s", instance->busy_with,
+                     (unsigned long long)((now_ms() - instance->busy_since_ms) / 1000));
+    else if (holds_count(&instance->holds) > 0)
+        holds_write(&instance->holds, out);
+    else if (instance->stopping)
+        text_append_literal(out, "its thread to end");
+    else
+        text_append_literal(out, "nothing");
+    pthread_mutex_unlock(&instance->mutex);
+}
+
+void instance_count(struct instance *instance, struct instance_counters *out)
+{
+    *out = (struct instance_counters){
+        .requests = atomic_load(&instance->tally.requests),
+        .late = atomic_load(&instance->tally.late),
+        .doubled = atomic_load(&instance->tally.doubled),
+        .invalid = atomic_load(&instance->tally.invalid),
+        .busy = atomic_load(&instance->tally.busy),
+        .events = atomic_load(&instance->tally.events),
+    };
+}

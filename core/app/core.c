@@ -312,6 +312,11 @@ void core_set_worker(struct core *core, unsigned index, struct mailbox *inbox, u
     core->workers_running++;
 }
 
+struct mailbox *core_inbox(struct core *core)
+{
+    return &core->inbox;
+}
+
 static void on_initial_swap(struct core *core, void *arg, const char *err, const char *summary)
 {
     (void)arg;

@@ -266,6 +266,7 @@ struct core_setup {
 struct core *core_create(const struct core_setup *setup);
 /* [app] Before core_run(): where worker `index` is reached. The worker posts CORE_WORKER_STOPPED when it is done. */
 void core_set_worker(struct core *core, unsigned index, struct mailbox *inbox, uv_async_t *wake);
+struct mailbox *core_inbox(struct core *core); /* struct to_core */
 /* The thread: loads the providers, serves, returns after core_stop(). */
 void core_run(struct core *core);
 /* [any] `call(core, arg)` on the core thread, in the order of the calls. Between core_create and core_stop. */

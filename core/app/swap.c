@@ -62,11 +62,17 @@ static struct provider *find_kept(const struct core *core, const struct provider
     return NULL;
 }
 
+/* A program that registered providers of its own doesn't want the mock in place of a missing configuration. */
+static bool wants_configured(const struct swap *swap)
+{
+    return swap->config->file || !swap->registered;
+}
+
 static void gather_members(struct swap *swap)
 {
     struct core *core = swap->core;
     swap->registered = core->registered_count;
-    swap->count = core->registered_count + swap->config->provider_count;
+    swap->count = core->registered_count + (wants_configured(swap) ? swap->config->provider_count : 0);
     swap->members = xcalloc(swap->count, sizeof *swap->members);
     for (size_t i = 0; i < swap->count; i++) {
         struct member *m = &swap->members[i];
@@ -85,7 +91,7 @@ static struct routes *plan_routes(const struct swap *swap)
 {
     struct routes *routes = xcalloc(1, sizeof *routes);
     for (int c = 0; c < CAP_COUNT; c++) {
-        size_t configured = swap->config->routes[c].count;
+        size_t configured = wants_configured(swap) ? swap->config->routes[c].count : 0;
         routes->order[c] = xcalloc(swap->registered + configured, sizeof *routes->order[c]);
         for (size_t i = 0; i < swap->registered; i++)
             routes->order[c][routes->count[c]++] = swap->members[i].provider;

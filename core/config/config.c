@@ -75,10 +75,11 @@ static bool same_value(const struct key *key, const struct config *a, const stru
 void config_restart_differences(const struct config *old, const struct config *changed,
                                 struct text_buffer *out)
 {
+    size_t begin = out->len;
     for (const struct key *key = keys; key < keys + key_count; key++) {
         if (!key->restart || same_value(key, old, changed))
             continue;
-        if (out->len)
+        if (out->len > begin)
             text_append_literal(out, ", ");
         key_append_name(key, out);
     }

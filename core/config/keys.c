@@ -362,8 +362,10 @@ void key_append_decimal(double value, struct text_buffer *out)
         if (strtod(digits, NULL) == value)
             break;
     }
+    if (strchr(digits, 'e') && (value >= 1 || value <= -1) && value < 1e15 && value > -1e15)
+        snprintf(digits, sizeof digits, "%.0f", value); /* 3000.0 reads better than 3e+03 */
     for (char *p = digits; *p; p++)
         if (*p == ',')
             *p = '.';
-    text_appendf(out, "%s%s", digits, strpbrk(digits, ".einEIN") ? "" : ".0");
+    text_appendf(out, "%s%s", digits, strpbrk(digits, ".ein") ? "" : ".0");
 }

@@ -1,7 +1,6 @@
 /* See mistakes.h. */
 #include "config/mistakes.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -34,23 +33,30 @@ void text_append_shown(struct text_buffer *out, const char *bytes, size_t len)
     }
 }
 
-void mistake(struct mistakes *mistakes, const char *place, const char *format, ...)
+void mistake_list(struct mistakes *mistakes, const char *place, const char *format, va_list args)
 {
     if (mistakes->count++ >= MISTAKES_SHOWN)
         return;
-    va_list args, again;
-    va_start(args, format);
+    va_list again;
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    char *text = xcalloc(1, (len < 0 ? 0 : (size_t)len) + 1);
-    vsnprintf(text, (len < 0 ? 0 : (size_t)len) + 1, format, again);
+    int len = vsnprintf(NULL, 0, format, again);
     va_end(again);
+    size_t size = (len < 0 ? 0 : (size_t)len) + 1;
+    char *text = xcalloc(1, size);
+    vsnprintf(text, size, format, args);
     text_append_shown(mistakes->out, place, strlen(place));
     text_append_literal(mistakes->out, ": ");
     text_append_shown(mistakes->out, text, strlen(text));
     text_append_literal(mistakes->out, "\n");
     free(text);
+}
+
+void mistake(struct mistakes *mistakes, const char *place, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    mistake_list(mistakes, place, format, args);
+    va_end(args);
 }
 
 void mistakes_finish(struct mistakes *mistakes)
@@ -96,5 +102,8 @@ const char *nearest_name(const char *written, const char *const *names, size_t c
             name = names[i];
         }
     }
+    for (size_t i = 0; !name && len >= 3 && i < count; i++)
+        if (strncasecmp(written, names[i], len) == 0)
+            name = names[i];
     return name;
 }

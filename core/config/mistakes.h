@@ -9,6 +9,8 @@
 
 #include "base/text.h"
 
+#include <stdarg.h>
+
 #define MISTAKES_SHOWN 100
 
 struct mistakes {
@@ -18,11 +20,13 @@ struct mistakes {
 
 /* `place`: "d-back.cfg:12", "--port", "D_BACK_PORT". */
 void mistake(struct mistakes *mistakes, const char *place, const char *format, ...) PRINTF_LIKE(3, 4);
+void mistake_list(struct mistakes *mistakes, const char *place, const char *format, va_list args)
+    PRINTF_LIKE(3, 0);
 /* Adds how many weren't shown. Call once, at the end. */
 void mistakes_finish(struct mistakes *mistakes);
 
 /* Of `count` names the one that `written` was probably meant to be: two slips away at most, fewer for a
- * short word, capitals don't matter. NULL: none. */
+ * short word, or beginning with it; capitals don't matter. NULL: none. */
 const char *nearest_name(const char *written, const char *const *names, size_t count);
 
 /* Appends `bytes` without line breaks, control characters and broken UTF-8. */

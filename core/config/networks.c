@@ -98,7 +98,7 @@ void networks_read(struct reader *reader, const struct key *key, const config_se
     char *place = setting_place(reader, setting);
     size_t count = setting_is_sequence(setting) ? (size_t)config_setting_length(setting) : 0;
     if (!setting_is_sequence(setting)) {
-        char *described = setting_describe(setting, false);
+        char *described = setting_describe(setting, DESCRIBE_BOTH);
         value_refuse(reader, key, place, described);
         free(described);
     } else if (count > NETWORKS_MOST) {
@@ -111,7 +111,7 @@ void networks_read(struct reader *reader, const struct key *key, const config_se
         const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
         char err[ERR_SIZE];
         if (!setting_is_text(element)) {
-            char *described = setting_describe(element, false);
+            char *described = setting_describe(element, DESCRIBE_BOTH);
             setting_mistake(reader, element, "\"%s\" holds %s; allowed: strings, as [\"10.0.0.0/8\"]",
                             key->name, described);
             free(described);

@@ -80,7 +80,7 @@ void providers_read(struct reader *reader, const config_setting_t *setting)
 {
     int count = setting_is_sequence(setting) ? config_setting_length(setting) : -1;
     if (count < 0) {
-        char *described = setting_describe(setting, true);
+        char *described = setting_describe(setting, DESCRIBE_TYPE);
         setting_mistake(reader, setting,
                         "\"providers\" is %s; allowed: a list ( { name = ...; plugin = ...; }, ... )",
                         described);

@@ -33,8 +33,10 @@ int config_load_from(struct config **out, const struct config_overrides *overrid
 /* A mistake at this setting of the file. */
 void setting_mistake(struct reader *reader, const config_setting_t *setting, const char *format, ...)
     PRINTF_LIKE(3, 4);
-/* "a group", "3000.0, a decimal number"; without its value when `secret`. Caller frees. */
-char *setting_describe(const config_setting_t *setting, bool secret);
+/* "3000.0", "a decimal number", "3000.0, a decimal number"; always just "a group" and the like. Caller frees.
+ * What may be a secret is described by its type. */
+enum describe { DESCRIBE_VALUE, DESCRIBE_TYPE, DESCRIBE_BOTH };
+char *setting_describe(const config_setting_t *setting, enum describe what);
 bool setting_is_text(const config_setting_t *setting);
 bool setting_is_integer(const config_setting_t *setting);
 /* Is it a group? If not, a mistake. */

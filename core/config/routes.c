@@ -31,7 +31,7 @@ static void read_element(struct reader *reader, enum capability capability, cons
     struct config *config = reader->config;
     const char *route = capability_names[capability];
     if (!setting_is_text(element)) {
-        char *described = setting_describe(element, false);
+        char *described = setting_describe(element, DESCRIBE_BOTH);
         setting_mistake(reader, element, "\"routes.%s\" holds %s; allowed: names of providers, as [\"mock\"]",
                         route, described);
         free(described);
@@ -63,7 +63,7 @@ static void read_route(struct reader *reader, enum capability capability, const 
         for (int i = 0; i < config_setting_length(setting); i++)
             read_element(reader, capability, config_setting_get_elem(setting, (unsigned)i));
     } else {
-        char *described = setting_describe(setting, false);
+        char *described = setting_describe(setting, DESCRIBE_BOTH);
         value_refuse(reader, key, place, described);
         free(described);
     }

@@ -147,7 +147,7 @@ static void scan_integer(struct scan *scan, size_t len, int base)
 {
     char *digits = xstrndup(scan->at, len);
     errno = 0;
-    strtoll(digits, NULL, base);
+    long long nearest = strtoll(digits, NULL, base);
     if (errno == ERANGE) {
         char *place = place_of(scan, scan->line);
         mistake(scan->mistakes, place,
@@ -155,7 +155,7 @@ static void scan_integer(struct scan *scan, size_t len, int base)
                 "string",
                 digits);
         free(place);
-        text_append_literal(&scan->source->text, "0");
+        text_appendf(&scan->source->text, "%lld", nearest);
         scan->at += len;
     } else {
         copy(scan, len);

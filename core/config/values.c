@@ -1,149 +1,8 @@
 /* One key's value: from a setting of the file, the environment or the command line into struct config. */
 #include "config/reader.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-char *setting_place(const struct reader *reader, const config_setting_t *setting)
-{
-    return source_place(&reader->source, config_setting_source_line(setting));
-}
-
-const char *setting_folder(const struct reader *reader, const config_setting_t *setting)
-{
-    return source_folder(&reader->source, config_setting_source_line(setting));
-}
-
-void setting_mistake(struct reader *reader, const config_setting_t *setting, const char *format, ...)
-{
-    char what[2 * ERR_SIZE], *place = setting_place(reader, setting);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
-    va_end(args);
-    mistake(&reader->mistakes, place, "%s", what);
-    free(place);
-}
-
-bool setting_is_text(const config_setting_t *setting)
-{
-    return config_setting_type(setting) == CONFIG_TYPE_STRING;
-}
-
-bool setting_is_integer(const config_setting_t *setting)
-{
-    return config_setting_type(setting) == CONFIG_TYPE_INT ||
-           config_setting_type(setting) == CONFIG_TYPE_INT64;
-}
-
-bool setting_is_sequence(const config_setting_t *setting)
-{
-    return config_setting_is_array(setting) || config_setting_is_list(setting);
-}
-
-char *setting_describe(const config_setting_t *setting, bool secret)
-{
-    struct text_buffer out = { 0 };
-    switch (config_setting_type(setting)) {
-    case CONFIG_TYPE_GROUP:
-        text_append_literal(&out, "a group");
-        break;
-    case CONFIG_TYPE_INT:
-    case CONFIG_TYPE_INT64:
-        if (!secret)
-            text_appendf(&out, "%lld, ", config_setting_get_int64(setting));
-        text_append_literal(&out, "an integer");
-        break;
-    case CONFIG_TYPE_FLOAT:
-        if (!secret)
-            key_append_decimal(config_setting_get_float(setting), &out);
-        text_appendf(&out, "%sa decimal number", secret ? "" : ", ");
-        break;
-    case CONFIG_TYPE_STRING:
-        if (!secret)
-            text_appendf(&out, "\"%.100s\", ", config_setting_get_string(setting));
-        text_append_literal(&out, "a string");
-        break;
-    case CONFIG_TYPE_BOOL:
-        if (!secret)
-            text_appendf(&out, "%s, ", config_setting_get_bool(setting) ? "true" : "false");
-        text_append_literal(&out, "a boolean");
-        break;
-    case CONFIG_TYPE_ARRAY:
-        text_append_literal(&out, "an array");
-        break;
-    default:
-        text_append_literal(&out, "a list");
-    }
-    text_append(&out, "", 1);
-    return out.ptr;
-}
-
-bool setting_must_be_group(struct reader *reader, const config_setting_t *setting, const char *name)
-{
-    if (config_setting_is_group(setting))
-        return true;
-    char *described = setting_describe(setting, true);
-    setting_mistake(reader, setting, "\"%s\" is %s; allowed: a group { ... }", name, described);
-    free(described);
-    return false;
-}
-
-/* ------------------------------------------------------------------ unknown keys */
-
-#define NAMES_MOST 32 /* of one group */
-
-/* The names that may stand in `group`; how many. */
-static size_t names_of(enum key_group group, const char *names[NAMES_MOST])
-{
-    size_t count = 0;
-    for (const struct key *key = keys; key < keys + key_count; key++)
-        if (key->group == group && count < NAMES_MOST)
-            names[count++] = key->name;
-    for (size_t i = GROUP_TOP + 1; group == GROUP_TOP && i < GROUP_COUNT; i++)
-        if (count < NAMES_MOST)
-            names[count++] = key_group_names[i];
-    return count;
-}
-
-/* A key of that very name in another group; GROUP_COUNT: there is none. */
-static enum key_group group_with(const char *name, enum key_group but)
-{
-    for (const struct key *key = keys; key < keys + key_count; key++)
-        if (key->group != but && key->group != GROUP_ROUTES && strcmp(key->name, name) == 0)
-            return key->group;
-    return GROUP_COUNT;
-}
-
-void setting_unknown(struct reader *reader, const config_setting_t *setting, enum key_group group)
-{
-    const char *names[NAMES_MOST], *name = config_setting_name(setting);
-    size_t count = names_of(group, names);
-    struct text_buffer text = { 0 };
-    text_appendf(&text, "unknown key \"%.100s\"", name);
-    if (group != GROUP_TOP)
-        text_appendf(&text, " in \"%s\"", key_group_names[group]);
-    enum key_group other = group_with(name, group);
-    const char *nearest = nearest_name(name, names, count);
-    if (nearest) {
-        text_appendf(&text, "; did you mean \"%s\"?", nearest);
-    } else if (other == GROUP_TOP) {
-        text_append_literal(&text, "; it belongs at the top, outside of every group");
-    } else if (other != GROUP_COUNT) {
-        text_appendf(&text, "; it belongs into \"%s\"", key_group_names[other]);
-    } else {
-        text_append_literal(&text, "; allowed: ");
-        for (size_t i = 0; i < count; i++)
-            text_appendf(&text, "%s%s", i ? ", " : "", names[i]);
-    }
-    text_append(&text, "", 1);
-    setting_mistake(reader, setting, "%s", text.ptr);
-    text_finish(&text);
-}
-
-/* ------------------------------------------------------------------ known ones */
 
 void value_refuse(struct reader *reader, const struct key *key, const char *place, const char *described)
 {
@@ -226,41 +85,33 @@ static bool store_word(const struct key *key, const char *word, void *base)
 
 static bool store_decimal(const struct key *key, const config_setting_t *setting, void *base)
 {
-    double value;
-    if (setting_is_integer(setting))
-        value = (double)config_setting_get_int64(setting);
-    else if (config_setting_type(setting) == CONFIG_TYPE_FLOAT)
-        value = config_setting_get_float(setting);
-    else
-        return false;
+    double value = setting_is_integer(setting) ? (double)config_setting_get_int64(setting)
+                                               : config_setting_get_float(setting);
     if (!(value >= key->least && value <= key->most))
         return false;
     key_store_decimal(key, base, value);
     return true;
 }
 
+/* Of a type that fits. False: the value doesn't. */
 static bool store_setting(const struct reader *reader, const struct key *key, const config_setting_t *setting,
                           void *base)
 {
-    bool text = setting_is_text(setting), integer = setting_is_integer(setting);
     switch (key->kind) {
     case KEY_BOOLEAN:
-        if (config_setting_type(setting) != CONFIG_TYPE_BOOL)
-            return false;
         key_store(key, base, (uint64_t)config_setting_get_bool(setting));
         return true;
     case KEY_INTEGER:
-        return integer && store_number(key, config_setting_get_int64(setting), base);
+        return store_number(key, config_setting_get_int64(setting), base);
     case KEY_WORKERS:
-        return (integer && store_number(key, config_setting_get_int64(setting), base)) ||
-               (text && store_word(key, config_setting_get_string(setting), base));
+        return setting_is_integer(setting) ? store_number(key, config_setting_get_int64(setting), base)
+                                           : store_word(key, config_setting_get_string(setting), base);
     case KEY_DECIMAL:
         return store_decimal(key, setting, base);
     case KEY_CHOICE:
-        return text && store_word(key, config_setting_get_string(setting), base);
+        return store_word(key, config_setting_get_string(setting), base);
     default:
-        return text &&
-               store_text(key, config_setting_get_string(setting), setting_folder(reader, setting), base);
+        return store_text(key, config_setting_get_string(setting), setting_folder(reader, setting), base);
     }
 }
 
@@ -270,15 +121,34 @@ static void set_origin(char **origins, const struct key *key, char *place)
     origins[key_index(key)] = place;
 }
 
+/* Then it is the value that is wrong. */
+static bool type_fits(const struct key *key, const config_setting_t *setting)
+{
+    bool text = setting_is_text(setting), integer = setting_is_integer(setting);
+    switch (key->kind) {
+    case KEY_BOOLEAN:
+        return config_setting_type(setting) == CONFIG_TYPE_BOOL;
+    case KEY_INTEGER:
+        return integer;
+    case KEY_WORKERS:
+        return integer || text;
+    case KEY_DECIMAL:
+        return integer || config_setting_type(setting) == CONFIG_TYPE_FLOAT;
+    default:
+        return text;
+    }
+}
+
 void value_read(struct reader *reader, const struct key *key, const config_setting_t *setting, void *base,
                 char **origins)
 {
     char *place = setting_place(reader, setting);
-    if (store_setting(reader, key, setting, base)) {
+    bool fits = type_fits(key, setting);
+    if (fits && store_setting(reader, key, setting, base)) {
         set_origin(origins, key, place);
         return;
     }
-    char *described = setting_describe(setting, false);
+    char *described = setting_describe(setting, fits ? DESCRIBE_VALUE : DESCRIBE_BOTH);
     value_refuse(reader, key, place, described);
     free(described);
     free(place);

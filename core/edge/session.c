@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define CLOSE_TRY_AGAIN_LATER 1013 /* libwebsockets has no name for it */
+
 /* ------------------------------------------------------------------ the end ------------------------------------ */
 
 static void free_session(struct session *s)
@@ -198,7 +200,7 @@ void session_tick(struct worker *worker, uint64_t now)
         older = c->older;
         struct session *s = CONTAINER_OF(c, struct session, connection);
         if (s->waiting && !s->closing && now > s->waiting_since_ms && now - s->waiting_since_ms > limit)
-            session_close(c, LWS_CLOSE_STATUS_TRY_AGAIN_LATER, "it takes nothing any more");
+            session_close(c, CLOSE_TRY_AGAIN_LATER, "it takes nothing any more");
     }
 }
 

@@ -1,5 +1,4 @@
 /* See static_file.h. */
-#define _GNU_SOURCE /* openat2 is Linux, and O_PATH with it */
 #include "edge/static_file.h"
 
 #include "edge/content_type.h"

@@ -36,7 +36,7 @@ static bool read_at(int fd, void *out, size_t size, uint64_t offset)
     return pread(fd, out, size, (off_t)offset) == (ssize_t)size;
 }
 
-static bool for_this_machine(const ElfW(Ehdr) *head)
+static bool for_this_machine(const ElfW(Ehdr) * head)
 {
     if (head->e_ident[EI_CLASS] != __ELF_NATIVE_CLASS / 32 || head->e_ident[EI_DATA] != BYTE_ORDER_HERE)
         return false;
@@ -50,10 +50,13 @@ static bool for_this_machine(const ElfW(Ehdr) *head)
 int elf_check(const char *file, int fd, uint64_t size, char *err)
 {
     ElfW(Ehdr) head;
-    if (size < sizeof head || !read_at(fd, &head, sizeof head, 0) || memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
-        return fail(err, -ENOEXEC, "%s is not a shared object (no ELF file); name the provider's .so file", file);
+    if (size < sizeof head || !read_at(fd, &head, sizeof head, 0) ||
+        memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
+        return fail(err, -ENOEXEC, "%s is not a shared object (no ELF file); name the provider's .so file",
+                    file);
     if (!for_this_machine(&head))
-        return fail(err, -ENOEXEC, "%s is built for another kind of machine; build it on or for this one", file);
+        return fail(err, -ENOEXEC, "%s is built for another kind of machine; build it on or for this one",
+                    file);
     if (head.e_type != ET_DYN)
         return fail(err, -ENOEXEC, "%s is an ELF file, but not a shared object; link it with -shared", file);
     if (head.e_phentsize != sizeof(ElfW(Phdr)) || head.e_phnum == 0 || head.e_phnum > PROGRAM_HEADERS_MAX)
@@ -62,8 +65,8 @@ int elf_check(const char *file, int fd, uint64_t size, char *err)
         ElfW(Phdr) part;
         if (!read_at(fd, &part, sizeof part, (uint64_t)head.e_phoff + i * sizeof part) ||
             part.p_offset > size || (part.p_type != PT_NULL && part.p_filesz > size - part.p_offset))
-            return fail(err, -ENOEXEC, "%s is incomplete (it ends before its contents do); build or copy it anew",
-                        file);
+            return fail(err, -ENOEXEC,
+                        "%s is incomplete (it ends before its contents do); build or copy it anew", file);
     }
     return 0;
 }

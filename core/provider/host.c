@@ -1,5 +1,5 @@
-/* What the host offers to a provider: the functions of dback_host. Each checks what it is given, and a provider that is
- * wrong gets a code and one line in the log for a burst of mistakes. */
+/* What the host offers to a provider: the functions of dback_host. Each checks what it is given, and a
+ * provider that is wrong gets a code and one line in the log for a burst of mistakes. */
 #include "provider/inside.h"
 #include "provider/rows.h"
 
@@ -16,12 +16,15 @@ static struct instance *instance_of(const dback_host *host)
 static void log_line(const dback_host *host, uint32_t level, dback_str text)
 {
     char line[LOG_TEXT_MAX + 1];
-    enum log_level at = level < DBACK_LOG_ERROR ? LOG_ERROR : level > DBACK_LOG_DEBUG ? LOG_DEBUG : (int)level;
+    enum log_level at = (enum log_level)level;
+    if (level < DBACK_LOG_ERROR || level > DBACK_LOG_DEBUG)
+        at = level > DBACK_LOG_DEBUG ? LOG_DEBUG : LOG_ERROR;
     row_copy_readable(line, sizeof line, text);
     voice_say(&instance_of(host)->voice, at, "%s", line);
 }
 
-/* ------------------------------------------------------------------ answers --------------------------------- */
+/* ------------------------------------------------------------------ answers
+ * --------------------------------- */
 
 static int32_t refuse(struct instance *instance, const char *function, const struct row_fault *fault)
 {
@@ -34,12 +37,13 @@ static int32_t refuse(struct instance *instance, const char *function, const str
 static int32_t put_result(struct instance *instance, const char *function, int32_t result)
 {
     if (result == DBACK_INVALID)
-        voice_complain(&instance->voice, COMPLAIN_INVALID, "%s() refused: its request asked for something else",
-                       function);
+        voice_complain(&instance->voice, COMPLAIN_INVALID,
+                       "%s() refused: its request asked for something else", function);
     else if (result == DBACK_LIMIT)
-        voice_complain(&instance->voice, COMPLAIN_LIMIT,
-                       "%s() refused: more rows or bytes than d-back is willing to hold; see limits in d-back.cfg",
-                       function);
+        voice_complain(
+            &instance->voice, COMPLAIN_LIMIT,
+            "%s() refused: more rows or bytes than d-back is willing to hold; see limits in d-back.cfg",
+            function);
     return result;
 }
 
@@ -93,7 +97,8 @@ static int32_t put_file(const dback_host *host, dback_request request, dback_str
     return put_result(instance, "put_file", requests_put_file(instance->requests, request, text, type));
 }
 
-static int32_t put_bytes(const dback_host *host, dback_request request, dback_str bytes, dback_str content_type)
+static int32_t put_bytes(const dback_host *host, dback_request request, dback_str bytes,
+                         dback_str content_type)
 {
     struct instance *instance = instance_of(host);
     struct row_fault fault;
@@ -108,7 +113,8 @@ static int32_t done(const dback_host *host, dback_request request, int32_t resul
     return requests_done(instance_of(host)->requests, request, result, (struct str){ why.ptr, why.len });
 }
 
-/* ------------------------------------------------------------------ events ---------------------------------- */
+/* ------------------------------------------------------------------ events
+ * ---------------------------------- */
 
 static int32_t refuse_event(struct instance *instance, int32_t result)
 {
@@ -131,19 +137,21 @@ static int32_t emit(const dback_host *host, const dback_event *event)
         return refuse_event(instance, result);
     if (row_check_event(event, &checked, &fault) < 0)
         return refuse(instance, "emit", &fault);
-    result = outbox_post_event(&instance->outbox, mail_create(&(struct instance_mail){ .kind = MAIL_EVENT,
-                                                                                       .event = checked.kind,
-                                                                                       .server = checked.server,
-                                                                                       .channel = checked.channel,
-                                                                                       .text = checked.text,
-                                                                                       .user = checked.user.row }));
+    result = outbox_post_event(&instance->outbox,
+                               mail_create(&(struct instance_mail){ .kind = MAIL_EVENT,
+                                                                    .event = checked.kind,
+                                                                    .server = checked.server,
+                                                                    .channel = checked.channel,
+                                                                    .text = checked.text,
+                                                                    .user = checked.user.row }));
     if (result != DBACK_OK)
         return refuse_event(instance, result);
     tally_add(&instance->tally.events);
     return DBACK_OK;
 }
 
-/* ------------------------------------------------------------------ holds ----------------------------------- */
+/* ------------------------------------------------------------------ holds
+ * ----------------------------------- */
 
 static uint64_t hold(const dback_host *host, dback_str reason)
 {
@@ -155,7 +163,8 @@ static uint64_t hold(const dback_host *host, dback_str reason)
         number = holds_add(&instance->holds, reason);
     pthread_mutex_unlock(&instance->mutex);
     if (!number && !destroying)
-        voice_complain(&instance->voice, COMPLAIN_LIMIT, "hold() not granted: there are %d already", HOLDS_MAX);
+        voice_complain(&instance->voice, COMPLAIN_LIMIT, "hold() not granted: there are %d already",
+                       HOLDS_MAX);
     return number;
 }
 
@@ -169,22 +178,23 @@ static void release(const dback_host *host, uint64_t number)
     pthread_mutex_unlock(&instance->mutex);
 }
 
-/* ------------------------------------------------------------------ the loop -------------------------------- */
+/* ------------------------------------------------------------------ the loop
+ * -------------------------------- */
 
-/* A function of the [provider] thread, called on another one, would corrupt the loop: a debug build stops there, a
- * release build refuses. */
+/* A function of the [provider] thread, called on another one, would corrupt the loop: a debug build stops
+ * there, a release build refuses. */
 static bool on_own_thread(struct instance *instance, const char *function)
 {
     if (pthread_equal(pthread_self(), instance->own_thread))
         return true;
 #ifndef NDEBUG
-    voice_say(&instance->voice, LOG_ERROR, "%s() was called on another thread than the provider's own; stopping",
-              function);
+    voice_say(&instance->voice, LOG_ERROR,
+              "%s() was called on another thread than the provider's own; stopping", function);
     abort();
 #else
     tally_add(&instance->tally.invalid);
-    voice_complain(&instance->voice, COMPLAIN_THREAD, "%s() refused: called on another thread than the provider's own",
-                   function);
+    voice_complain(&instance->voice, COMPLAIN_THREAD,
+                   "%s() refused: called on another thread than the provider's own", function);
     return false;
 #endif
 }
@@ -194,18 +204,20 @@ static int64_t loop_result(struct instance *instance, const char *function, int6
     if (result == DBACK_INVALID)
         tally_add(&instance->tally.invalid);
     if (result < 0)
-        voice_complain(&instance->voice, result == DBACK_LIMIT ? COMPLAIN_LIMIT : COMPLAIN_INVALID, "%s() refused: %s",
-                       function, why);
+        voice_complain(&instance->voice, result == DBACK_LIMIT ? COMPLAIN_LIMIT : COMPLAIN_INVALID,
+                       "%s() refused: %s", function, why);
     return result;
 }
 
-static int64_t watch_fd(const dback_host *host, int fd, uint32_t events, dback_fd_callback callback, void *arg)
+static int64_t watch_fd(const dback_host *host, int fd, uint32_t events, dback_fd_callback callback,
+                        void *arg)
 {
     struct instance *instance = instance_of(host);
     const char *why = "";
     if (!on_own_thread(instance, "watch_fd"))
         return DBACK_INVALID;
-    return loop_result(instance, "watch_fd", loop_watch(&instance->loop, fd, events, callback, arg, &why), why);
+    return loop_result(instance, "watch_fd", loop_watch(&instance->loop, fd, events, callback, arg, &why),
+                       why);
 }
 
 static void unwatch_fd(const dback_host *host, int64_t watch)

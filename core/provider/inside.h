@@ -4,8 +4,9 @@
  *   life.c      the instance's thread: load, create, work, quiesce, destroy, unload
  *   host.c      what the provider calls
  *
- * Locks: `mutex` guards what the core and the provider's threads share here; requests and outbox have their own. Order:
- * requests, outbox, inbox; `mutex` is never held while another is taken, nor while provider code runs.
+ * Locks: `mutex` guards what the core and the provider's threads share here; requests and outbox have their
+ * own. Order: requests, outbox, inbox; `mutex` is never held while another is taken, nor while provider code
+ * runs.
  */
 #ifndef DBACK_PROVIDER_INSIDE_H
 #define DBACK_PROVIDER_INSIDE_H
@@ -23,7 +24,8 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
-/* A watched() that is still to be told; a newer count replaces an older one, so there is one per server at most. */
+/* A watched() that is still to be told; a newer count replaces an older one, so there is one per server at
+ * most. */
 struct watched {
     TAILQ_ENTRY(watched) link;
     uint32_t viewers;
@@ -49,7 +51,7 @@ struct instance {
     void *self;
     pthread_t own_thread;
     bool created, quiesced;
-    bool offers[CAP_COUNT], wants_watched, pushes;
+    bool offers[CAP_COUNT], pushes;
     struct loop loop;
     uv_async_t wake; /* of that loop */
 
@@ -61,8 +63,8 @@ struct instance {
     uint64_t busy_since_ms;
     struct holds holds;
     TAILQ_HEAD(, watched) watched;
-    bool has_thread;
-    pthread_t last_thread; /* the one to join: the instance's, then the one that unloads */
+    bool has_thread, handed_over;
+    pthread_t last_thread; /* the one to join: the instance's, and once handed over the one that unloads */
 };
 
 /* [core] life.c: starts the thread. 0, or a negative errno. */

@@ -15,8 +15,8 @@ struct instance *instance_start(const struct instance_config *config)
     instance->entry = config->entry;
     host_fill(&instance->host, instance);
     outbox_init(&instance->outbox, config->wake, config->event_limit);
-    instance->requests = requests_create(&instance->outbox, &instance->tally, config->server_limit,
-                                         config->user_limit);
+    instance->requests =
+        requests_create(&instance->outbox, &instance->tally, config->server_limit, config->user_limit);
     voice_init(&instance->voice, config->log, config->name);
     atomic_init(&instance->references, 1);
     pthread_mutex_init(&instance->mutex, NULL);
@@ -82,8 +82,8 @@ static struct watched *find_watched(struct instance *instance, struct str server
 {
     struct watched *watched;
     TAILQ_FOREACH(watched, &instance->watched, link)
-        if (str_equal((struct str){ watched->server, watched->len }, server))
-            return watched;
+    if (str_equal((struct str){ watched->server, watched->len }, server))
+        return watched;
     return NULL;
 }
 

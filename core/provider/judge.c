@@ -12,7 +12,8 @@
 static int judge_version(const char *what, const dback_entry *entry, size_t available, char *err)
 {
     if (available < UP_TO(size))
-        return fail(err, -EINVAL, "%s: its dback_provider has only %zu bytes and is no provider entry; " REBUILD, what,
+        return fail(err, -EINVAL,
+                    "%s: its dback_provider has only %zu bytes and is no provider entry; " REBUILD, what,
                     available);
     if (entry->magic != DBACK_MAGIC)
         return fail(err, -EINVAL,
@@ -20,17 +21,19 @@ static int judge_version(const char *what, const dback_entry *entry, size_t avai
                     "DBACK_PROVIDER_ENTRY of dback/provider.h",
                     what, entry->magic);
     if (entry->major != DBACK_ABI_MAJOR)
-        return fail(err, -EINVAL, "%s is built for provider ABI %u.x, this d-back speaks %d.x; " REBUILD, what,
-                    entry->major, DBACK_ABI_MAJOR);
+        return fail(err, -EINVAL, "%s is built for provider ABI %u.x, this d-back speaks %d.x; " REBUILD,
+                    what, entry->major, DBACK_ABI_MAJOR);
     if (entry->size > available || entry->size < UP_TO(need_minor))
-        return fail(err, -EINVAL, "%s: its dback_provider says that it has %u bytes, which can't be; " REBUILD, what,
+        return fail(err, -EINVAL,
+                    "%s: its dback_provider says that it has %u bytes, which can't be; " REBUILD, what,
                     entry->size);
     if (entry->need_minor > DBACK_ABI_MINOR)
-        return fail(err, -EINVAL, "%s needs a d-back with ABI %d.%u or newer, this one has %d.%d; update d-back", what,
+        return fail(err, -EINVAL,
+                    "%s needs a d-back with ABI %d.%u or newer, this one has %d.%d; update d-back", what,
                     DBACK_ABI_MAJOR, entry->need_minor, DBACK_ABI_MAJOR, DBACK_ABI_MINOR);
     if (entry->size < UP_TO(vtable))
-        return fail(err, -EINVAL, "%s: its dback_provider has %u bytes, at least %zu are needed; " REBUILD, what,
-                    entry->size, UP_TO(vtable));
+        return fail(err, -EINVAL, "%s: its dback_provider has %u bytes, at least %zu are needed; " REBUILD,
+                    what, entry->size, UP_TO(vtable));
     return 0;
 }
 
@@ -41,7 +44,8 @@ static int copy_label(const char *what, const char *label, const char *text, cha
     for (size_t i = 0; good && i < len; i++)
         good = text[i] >= 0x20 && text[i] <= 0x7e;
     if (!good)
-        return fail(err, -EINVAL, "%s: the %s in its dback_provider must be 1 to 64 printable ASCII characters", what,
+        return fail(err, -EINVAL,
+                    "%s: the %s in its dback_provider must be 1 to 64 printable ASCII characters", what,
                     label);
     memcpy(out, text, len);
     out[len] = '\0';
@@ -71,10 +75,11 @@ int judge_entry(const char *what, const dback_entry *entry, size_t available, st
     if (!vtable)
         return fail(err, -EINVAL, "%s: its dback_provider has no vtable", what);
     if (!DBACK_HAS(dback_vtable, vtable, destroy))
-        return fail(err, -EINVAL,
-                    "%s: its vtable says that it has %u bytes, which doesn't cover create and destroy; begin it with "
-                    "DBACK_VTABLE_HEAD",
-                    what, vtable->size);
+        return fail(
+            err, -EINVAL,
+            "%s: its vtable says that it has %u bytes, which doesn't cover create and destroy; begin it with "
+            "DBACK_VTABLE_HEAD",
+            what, vtable->size);
     copy_vtable(vtable, &judged.vtable);
     if (!judged.vtable.create || !judged.vtable.destroy)
         return fail(err, -EINVAL, "%s: its vtable has no %s function, which every provider needs", what,

@@ -11,8 +11,8 @@ struct judged {
     dback_vtable vtable; /* members that the provider's own doesn't cover are NULL */
 };
 
-/* `available` bytes may be read at `entry` (SIZE_MAX: its own word counts); `what` names it in `err`: a file, or the
- * provider. 0, or -EINVAL with a sentence that says what to do. Calls nothing of the provider. */
+/* `available` bytes may be read at `entry` (SIZE_MAX: its own word counts); `what` names it in `err`: a file,
+ * or the provider. 0, or -EINVAL with a sentence that says what to do. Calls nothing of the provider. */
 int judge_entry(const char *what, const dback_entry *entry, size_t available, struct judged *out, char *err);
 
 #endif

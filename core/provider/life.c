@@ -1,8 +1,11 @@
 /* The life of an instance on its own thread. See instance.h for its order.
  *
- * The thread ends before its image is unloaded: what libraries left behind for the end of a thread (destructors of
- * thread-specific data) still finds its code. So the last steps are done by a small thread that joins this one first.
+ * The thread ends before its image is unloaded: what libraries left behind for the end of a thread
+ * (destructors of thread-specific data) still finds its code. So the last steps are done by a small thread
+ * that joins this one first.
  */
+#define _GNU_SOURCE 1 /* pthread_setname_np() */
+
 #include "provider/inside.h"
 #include "provider/rows.h"
 
@@ -68,7 +71,8 @@ void life_release(struct instance *instance)
     free(instance);
 }
 
-/* ------------------------------------------------------------------ the beginning --------------------------- */
+/* ------------------------------------------------------------------ the beginning
+ * --------------------------- */
 
 static int load(struct instance *instance, char *err)
 {
@@ -91,7 +95,8 @@ static int load(struct instance *instance, char *err)
     free(copy);
     if (result < 0)
         return result;
-    return judge_entry(instance->file, instance->image.entry, instance->image.entry_size, &instance->judged, err);
+    return judge_entry(instance->file, instance->image.entry, instance->image.entry_size, &instance->judged,
+                       err);
 }
 
 static void publish_offers(struct instance *instance)
@@ -110,9 +115,9 @@ static int create(struct instance *instance, char *err)
     const char *what = instance->file ? instance->file : instance->name;
     char error[ERR_SIZE / 2] = "", readable[ERR_SIZE / 2];
     life_busy(instance, "create()");
-    int32_t result = instance->judged.vtable.create(&instance->host, (dback_str){ instance->options,
-                                                                                  strlen(instance->options) },
-                                                    &instance->self, error, sizeof error);
+    int32_t result = instance->judged.vtable.create(
+        &instance->host, (dback_str){ instance->options, strlen(instance->options) }, &instance->self, error,
+        sizeof error);
     life_busy(instance, NULL);
     if (result == DBACK_OK) {
         instance->created = true;
@@ -123,8 +128,10 @@ static int create(struct instance *instance, char *err)
     row_copy_readable(readable, sizeof readable, dback_text(error));
     if (readable[0])
         return fail(err, -EIO, "%s: %s", what, readable);
-    return fail(err, -EIO, "%s: create() failed with %d and gave no reason; check the options of provider %s in d-back.cfg",
-                what, (int)result, instance->name);
+    return fail(
+        err, -EIO,
+        "%s: create() failed with %d and gave no reason; check the options of provider %s in d-back.cfg",
+        what, (int)result, instance->name);
 }
 
 /* Loads and creates, and tells the core how it went. */
@@ -144,11 +151,13 @@ static void begin(struct instance *instance)
     if (result < 0)
         loop_clear(&instance->loop); /* there is no instance that their callbacks could work on */
     outbox_post(&instance->outbox,
-                mail_create(&(struct instance_mail){
-                    .kind = MAIL_CREATED, .result = result < 0 ? DBACK_FAILED : DBACK_OK, .why = str_of(err) }));
+                mail_create(&(struct instance_mail){ .kind = MAIL_CREATED,
+                                                     .result = result < 0 ? DBACK_FAILED : DBACK_OK,
+                                                     .why = str_of(err) }));
 }
 
-/* ------------------------------------------------------------------ work ------------------------------------ */
+/* ------------------------------------------------------------------ work
+ * ------------------------------------ */
 
 static dback_str borrow(struct str s)
 {
@@ -242,7 +251,8 @@ static bool work_on_watched(struct instance *instance)
     return false;
 }
 
-/* ------------------------------------------------------------------ the end --------------------------------- */
+/* ------------------------------------------------------------------ the end
+ * --------------------------------- */
 
 static void quiesce_once(struct instance *instance)
 {
@@ -320,12 +330,12 @@ static void finish(struct instance *instance)
     pthread_mutex_lock(&instance->mutex);
     bool abandoned = instance->abandoned;
     int result = pthread_create(&closer, NULL, unload_after_thread, instance);
-    if (result == 0 && abandoned)
-        pthread_detach(closer);
-    else if (result == 0)
+    if (result == 0) {
         instance->last_thread = closer;
-    else if (abandoned)
-        pthread_detach(pthread_self());
+        instance->handed_over = true;
+    }
+    if (abandoned) /* nobody joins the last one */
+        pthread_detach(result == 0 ? closer : pthread_self());
     pthread_mutex_unlock(&instance->mutex);
     if (result != 0)
         unload(instance);

@@ -1,4 +1,6 @@
 /* See load.h. */
+#define _GNU_SOURCE 1 /* dladdr1() */
+
 #include "provider/load.h"
 
 #include <dlfcn.h>
@@ -14,7 +16,8 @@
 
 #define COPY_BLOCK 65536
 
-/* ------------------------------------------------------------------ the private copy ------------------------ */
+/* ------------------------------------------------------------------ the private copy
+ * ------------------------ */
 
 /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
 static int open_source(const char *file, struct stat *st, char *err)
@@ -24,8 +27,8 @@ static int open_source(const char *file, struct stat *st, char *err)
         int code = errno;
         if (fd >= 0)
             close(fd);
-        return fail(err, -code, "%s can't be read: %s; check the path and the permissions of d-back's user", file,
-                    strerror(code));
+        return fail(err, -code, "%s can't be read: %s; check the path and the permissions of d-back's user",
+                    file, strerror(code));
     }
     const char *wrong = NULL;
     if (!S_ISREG(st->st_mode))
@@ -46,8 +49,8 @@ static int create_copy(const char *runtime_dir, const char *name, char **path, c
 {
     char *folder = realpath(runtime_dir, NULL);
     if (!folder)
-        return fail(err, -errno, "%s, the folder for private copies of providers, can't be used: %s", runtime_dir,
-                    strerror(errno));
+        return fail(err, -errno, "%s, the folder for private copies of providers, can't be used: %s",
+                    runtime_dir, strerror(errno));
     char stem[65], at[PATH_MAX];
     snprintf(stem, sizeof stem, "%s", name);
     for (char *c = stem; *c; c++)
@@ -55,7 +58,8 @@ static int create_copy(const char *runtime_dir, const char *name, char **path, c
             *c = '_';
     int fd = -1;
     for (unsigned attempt = 0; fd < 0 && attempt < 100; attempt++) {
-        snprintf(at, sizeof at, "%s/%s.%ld.%llx.so", folder, stem, (long)getpid(), (unsigned long long)now_ns());
+        snprintf(at, sizeof at, "%s/%s.%ld.%llx.so", folder, stem, (long)getpid(),
+                 (unsigned long long)now_ns());
         fd = open(at, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0500);
         if (fd < 0 && errno != EEXIST)
             break;
@@ -109,7 +113,8 @@ static bool same_file_state(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static int fill_copy(const char *file, int from, const struct stat *before, const char *copy, int to, char *err)
+static int fill_copy(const char *file, int from, const struct stat *before, const char *copy, int to,
+                     char *err)
 {
     uint64_t copied;
     bool reading = false;
@@ -119,7 +124,8 @@ static int fill_copy(const char *file, int from, const struct stat *before, cons
         return fail(err, result, "%s: can't %s %s: %s", file, reading ? "read" : "write its private copy",
                     reading ? file : copy, strerror(-result));
     if (fstat(from, &after) < 0 || !same_file_state(before, &after) || copied != (uint64_t)before->st_size)
-        return fail(err, -EAGAIN, "%s changed while it was being copied; try again when it is complete", file);
+        return fail(err, -EAGAIN, "%s changed while it was being copied; try again when it is complete",
+                    file);
     return elf_check(file, to, copied, err);
 }
 
@@ -147,7 +153,8 @@ close_source:
     return result;
 }
 
-/* ------------------------------------------------------------------ opening it ------------------------------ */
+/* ------------------------------------------------------------------ opening it
+ * ------------------------------ */
 
 /* The loader's message without the copy's path, which means nothing to the operator. */
 static const char *loader_message(const char *copy)
@@ -166,7 +173,8 @@ static int find_entry(const char *file, struct image *image, char *err)
     void *symbol = dlsym(image->handle, "dback_provider");
     if (!symbol)
         return fail(err, -ENOENT,
-                    "%s exports no symbol dback_provider, so it is no provider; define it with DBACK_PROVIDER_ENTRY of "
+                    "%s exports no symbol dback_provider, so it is no provider; define it with "
+                    "DBACK_PROVIDER_ENTRY of "
                     "dback/provider.h",
                     file);
     Dl_info info;
@@ -176,7 +184,8 @@ static int find_entry(const char *file, struct image *image, char *err)
     if (!dladdr1(symbol, &info, (void **)&details, RTLD_DL_SYMENT) || !details)
         return 0;
     if ((details->st_info & 0xf) != STT_OBJECT && (details->st_info & 0xf) != STT_NOTYPE)
-        return fail(err, -EINVAL, "%s: its dback_provider is not data; define it with DBACK_PROVIDER_ENTRY", file);
+        return fail(err, -EINVAL, "%s: its dback_provider is not data; define it with DBACK_PROVIDER_ENTRY",
+                    file);
     if (details->st_size)
         image->entry_size = details->st_size;
     return 0;
@@ -186,9 +195,10 @@ int load_open(const char *file, const char *copy, struct image *out, char *err)
 {
     struct image image = { .handle = dlopen(copy, RTLD_NOW | RTLD_LOCAL) };
     if (!image.handle)
-        return fail(err, -ENOEXEC,
-                    "%s can't be loaded: %s; \"ldd -r %s\" shows what is missing (the private copy lies in %.*s)", file,
-                    loader_message(copy), file, (int)(strrchr(copy, '/') - copy), copy);
+        return fail(
+            err, -ENOEXEC,
+            "%s can't be loaded: %s; \"ldd -r %s\" shows what is missing (the private copy lies in %.*s)",
+            file, loader_message(copy), file, (int)(strrchr(copy, '/') - copy), copy);
     int result = find_entry(file, &image, err);
     if (result < 0)
         load_close(&image);

@@ -1,8 +1,8 @@
 /* Loading a shared object as a private copy.
  *
- * While a file is loaded, dlopen() of the same path answers the old code even after the file was replaced, and writing
- * into a loaded file kills the process. So each instance has a copy of its own, under a name that was never used
- * before, which lives as long as it is loaded.
+ * While a file is loaded, dlopen() of the same path answers the old code even after the file was replaced,
+ * and writing into a loaded file kills the process. So each instance has a copy of its own, under a name that
+ * was never used before, which lives as long as it is loaded.
  */
 #ifndef DBACK_PROVIDER_LOAD_H
 #define DBACK_PROVIDER_LOAD_H
@@ -13,8 +13,9 @@
 
 #define IMAGE_SIZE_MAX (256u << 20)
 
-/* Copies `file` into `runtime_dir` (mode 0500) and looks at its ELF headers. 0 and the copy's absolute path (free it;
- * the file is the caller's to unlink), or a negative errno with a sentence. `name` becomes part of the copy's. */
+/* Copies `file` into `runtime_dir` (mode 0500) and looks at its ELF headers. 0 and the copy's absolute path
+ * (free it; the file is the caller's to unlink), or a negative errno with a sentence. `name` becomes part of
+ * the copy's. */
 int load_copy(const char *file, const char *runtime_dir, const char *name, char **copy, char *err);
 
 struct image {
@@ -28,8 +29,8 @@ int load_open(const char *file, const char *copy, struct image *out, char *err);
 /* Of a zeroed image: does nothing. Runs the object's destructors. */
 void load_close(struct image *image);
 
-/* load.c's look at the ELF headers of `fd`, `size` bytes long: is it a shared object for this machine, and complete? A
- * truncated one would raise SIGBUS in the middle of dlopen(). */
+/* load.c's look at the ELF headers of `fd`, `size` bytes long: is it a shared object for this machine, and
+ * complete? A truncated one would raise SIGBUS in the middle of dlopen(). */
 int elf_check(const char *file, int fd, uint64_t size, char *err);
 
 #endif

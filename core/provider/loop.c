@@ -66,7 +66,8 @@ void loop_clear(struct loop *loop)
             loop_stop_timer(loop, timer->number);
 }
 
-/* ------------------------------------------------------------------ watches --------------------------------- */
+/* ------------------------------------------------------------------ watches
+ * --------------------------------- */
 
 static void free_watch(uv_handle_t *handle)
 {
@@ -116,7 +117,8 @@ static bool is_watched(const struct loop *loop, int fd)
     return false;
 }
 
-static int64_t check_watch(struct loop *loop, int fd, uint32_t events, dback_fd_callback callback, const char **why)
+static int64_t check_watch(struct loop *loop, int fd, uint32_t events, dback_fd_callback callback,
+                           const char **why)
 {
     if (!callback)
         *why = "the callback is NULL";
@@ -175,7 +177,8 @@ void loop_unwatch(struct loop *loop, int64_t number)
     close(watch->duplicate);
 }
 
-/* ------------------------------------------------------------------ timers ---------------------------------- */
+/* ------------------------------------------------------------------ timers
+ * ---------------------------------- */
 
 static void free_timer(uv_handle_t *handle)
 {
@@ -186,8 +189,8 @@ static void free_timer(uv_handle_t *handle)
 
 static void on_due(uv_timer_t *handle);
 
-/* libuv counts from the time at which its turn began. `due_ms` is always after that, so that a timer which is started
- * by a timer waits for the next turn and the others get theirs. */
+/* libuv counts from the time at which its turn began. `due_ms` is always after that, so that a timer which is
+ * started by a timer waits for the next turn and the others get theirs. */
 static void schedule(struct timer *timer)
 {
     uint64_t turn = uv_now(&timer->loop->uv);
@@ -212,8 +215,8 @@ static void on_due(uv_timer_t *handle)
         loop_stop_timer(loop, timer->number);
 }
 
-int64_t loop_start_timer(struct loop *loop, uint64_t delay_ms, uint64_t repeat_ms, dback_timer_callback callback,
-                         void *arg, const char **why)
+int64_t loop_start_timer(struct loop *loop, uint64_t delay_ms, uint64_t repeat_ms,
+                         dback_timer_callback callback, void *arg, const char **why)
 {
     if (!callback) {
         *why = "the callback is NULL";

@@ -5,8 +5,10 @@
 
 struct instance_mail *mail_create(const struct instance_mail *from)
 {
-    const struct str *const texts[] = { &from->why,      &from->server,        &from->channel,        &from->text,
-                                        &from->user.uid, &from->user.username, &from->user.role_color };
+    const struct str *const texts[] = {
+        &from->why,      &from->server,        &from->channel,        &from->text,
+        &from->user.uid, &from->user.username, &from->user.role_color
+    };
     size_t total = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
         total += texts[i]->len;

@@ -1,7 +1,7 @@
 /* The way from an instance to the core: mail, and the gate through which all of it passes.
  *
- * Closing the gate is what makes instance_stop() and instance_abandon() sharp: once it is closed no event and no
- * answer reaches the inbox any more, whatever the provider's threads are doing at that moment.
+ * Closing the gate is what makes instance_stop() and instance_abandon() sharp: once it is closed no event and
+ * no answer reaches the inbox any more, whatever the provider's threads are doing at that moment.
  */
 #ifndef DBACK_PROVIDER_MAIL_H
 #define DBACK_PROVIDER_MAIL_H

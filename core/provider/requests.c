@@ -71,7 +71,8 @@ void requests_destroy(struct requests *requests)
     free(requests);
 }
 
-/* ------------------------------------------------------------------ slots ----------------------------------- */
+/* ------------------------------------------------------------------ slots
+ * ----------------------------------- */
 
 static dback_request token_of(const struct request *request)
 {
@@ -151,7 +152,8 @@ static struct request *find_for_put(struct requests *requests, dback_request tok
     return request;
 }
 
-/* ------------------------------------------------------------------ the core's side ------------------------- */
+/* ------------------------------------------------------------------ the core's side
+ * ------------------------- */
 
 static void copy_question(struct request *request, const struct question *from)
 {
@@ -230,7 +232,8 @@ void requests_close(struct requests *requests)
     pthread_mutex_unlock(&requests->mutex);
 }
 
-/* ------------------------------------------------------------------ the thread's side ----------------------- */
+/* ------------------------------------------------------------------ the thread's side
+ * ----------------------- */
 
 static void begin(struct requests *requests, struct request *request, struct request_work *work)
 {
@@ -266,11 +269,13 @@ void request_work_finish(struct request_work *work)
     work->text = NULL;
 }
 
-/* ------------------------------------------------------------------ the provider's side --------------------- */
+/* ------------------------------------------------------------------ the provider's side
+ * --------------------- */
 
-/* Begins a put: locks, and finds the request if it is open, asked for this and there is room for `more` bytes. */
-static int32_t put_begin(struct requests *requests, dback_request token, enum capability capability, size_t more,
-                         struct request **out)
+/* Begins a put: locks, and finds the request if it is open, asked for this and there is room for `more`
+ * bytes. */
+static int32_t put_begin(struct requests *requests, dback_request token, enum capability capability,
+                         size_t more, struct request **out)
 {
     pthread_mutex_lock(&requests->mutex);
     struct request *request = *out = find_for_put(requests, token);
@@ -280,7 +285,10 @@ static int32_t put_begin(struct requests *requests, dback_request token, enum ca
         tally_add(&requests->tally->invalid);
         return DBACK_INVALID;
     }
-    if (requests->answer_bytes + more > ANSWERS_BYTES_MAX)
+    const struct answer *answer = request->answer;
+    if ((capability == CAP_SERVERS && answer->server_count >= requests->server_limit) ||
+        (capability == CAP_USERS && answer->user_count >= requests->user_limit) ||
+        requests->answer_bytes + more > ANSWERS_BYTES_MAX)
         return DBACK_LIMIT;
     requests->answer_bytes -= answer_bytes(request->answer);
     return DBACK_OK;
@@ -297,29 +305,19 @@ static int32_t put_end(struct requests *requests, struct request *request, int32
 int32_t requests_put_server(struct requests *requests, dback_request token, const struct server_row *row)
 {
     struct request *request;
-    int32_t result = put_begin(requests, token, CAP_SERVERS, sizeof *row, &request), taken = result;
-    if (result == DBACK_OK) {
-        if (request->answer->server_count < requests->server_limit)
-            answer_add_server(request->answer, row);
-        else
-            result = DBACK_LIMIT;
-    }
-    put_end(requests, request, taken);
-    return result;
+    int32_t result = put_begin(requests, token, CAP_SERVERS, sizeof *row, &request);
+    if (result == DBACK_OK)
+        answer_add_server(request->answer, row);
+    return put_end(requests, request, result);
 }
 
 int32_t requests_put_user(struct requests *requests, dback_request token, const struct user_row *row)
 {
     struct request *request;
-    int32_t result = put_begin(requests, token, CAP_USERS, sizeof *row, &request), taken = result;
-    if (result == DBACK_OK) {
-        if (request->answer->user_count < requests->user_limit)
-            answer_add_user(request->answer, row);
-        else
-            result = DBACK_LIMIT;
-    }
-    put_end(requests, request, taken);
-    return result;
+    int32_t result = put_begin(requests, token, CAP_USERS, sizeof *row, &request);
+    if (result == DBACK_OK)
+        answer_add_user(request->answer, row);
+    return put_end(requests, request, result);
 }
 
 int32_t requests_put_login(struct requests *requests, dback_request token, struct str uid)
@@ -340,7 +338,8 @@ int32_t requests_put_client_id(struct requests *requests, dback_request token, s
     return put_end(requests, request, result);
 }
 
-int32_t requests_put_file(struct requests *requests, dback_request token, struct str path, struct str content_type)
+int32_t requests_put_file(struct requests *requests, dback_request token, struct str path,
+                          struct str content_type)
 {
     struct request *request;
     int32_t result = put_begin(requests, token, CAP_STATIC, path.len + content_type.len, &request);
@@ -349,7 +348,8 @@ int32_t requests_put_file(struct requests *requests, dback_request token, struct
     return put_end(requests, request, result);
 }
 
-int32_t requests_put_bytes(struct requests *requests, dback_request token, struct str bytes, struct str content_type)
+int32_t requests_put_bytes(struct requests *requests, dback_request token, struct str bytes,
+                           struct str content_type)
 {
     /* Megabytes are copied before the mutex is taken: the core asks under it. */
     char *block = bytes.len ? xstrndup(bytes.ptr, bytes.len) : NULL;
@@ -372,7 +372,8 @@ static int32_t judge_result(const struct request *request, int32_t result, struc
         len = snprintf(space, space_size, "done() with the result %d, which means nothing", (int)result);
     } else if (result == DBACK_OK && request->question.capability == CAP_STATIC && !answer->has_bytes &&
                !answer->file.len) {
-        len = snprintf(space, space_size, "done() with DBACK_OK, but neither put_file() nor put_bytes() before it");
+        len = snprintf(space, space_size,
+                       "done() with DBACK_OK, but neither put_file() nor put_bytes() before it");
     }
     if (len == 0)
         return result;

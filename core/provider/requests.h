@@ -4,9 +4,9 @@
  *   open       the function was called; put_*() adds to the answer, done() mails it to the core.
  *   cancelled  nobody waits any more, cancel() is still to be called on the provider's thread.
  *
- * A provider names a request by slot and generation, so what comes too late or twice finds nothing, is counted and
- * dropped. The table has a mutex of its own: the core asks, the provider's thread takes work, any thread answers.
- * MAIL_STARTED and MAIL_DONE are posted under it, so that none follows a cancel.
+ * A provider names a request by slot and generation, so what comes too late or twice finds nothing, is
+ * counted and dropped. The table has a mutex of its own: the core asks, the provider's thread takes work, any
+ * thread answers. MAIL_STARTED and MAIL_DONE are posted under it, so that none follows a cancel.
  */
 #ifndef DBACK_PROVIDER_REQUESTS_H
 #define DBACK_PROVIDER_REQUESTS_H
@@ -41,14 +41,16 @@ struct request_work {
 bool requests_next(struct requests *requests, struct request_work *work);
 void request_work_finish(struct request_work *work);
 
-/* [any] For host.c; the values are checked and copied here. DBACK_OK, DBACK_LATE, DBACK_LIMIT, or DBACK_INVALID: not
- * what that request asked for. */
+/* [any] For host.c; the values are checked and copied here. DBACK_OK, DBACK_LATE, DBACK_LIMIT, or
+ * DBACK_INVALID: not what that request asked for. */
 int32_t requests_put_server(struct requests *requests, dback_request token, const struct server_row *row);
 int32_t requests_put_user(struct requests *requests, dback_request token, const struct user_row *row);
 int32_t requests_put_login(struct requests *requests, dback_request token, struct str uid);
 int32_t requests_put_client_id(struct requests *requests, dback_request token, struct str client_id);
-int32_t requests_put_file(struct requests *requests, dback_request token, struct str path, struct str content_type);
-int32_t requests_put_bytes(struct requests *requests, dback_request token, struct str bytes, struct str content_type);
+int32_t requests_put_file(struct requests *requests, dback_request token, struct str path,
+                          struct str content_type);
+int32_t requests_put_bytes(struct requests *requests, dback_request token, struct str bytes,
+                           struct str content_type);
 /* [any] DBACK_OK or DBACK_LATE. */
 int32_t requests_done(struct requests *requests, dback_request token, int32_t result, struct str why);
 

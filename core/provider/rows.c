@@ -43,10 +43,12 @@ int32_t row_check_server(const dback_server *server, struct server_row *checked,
     if (!server)
         return refuse(fault, "the server is NULL");
     if (!DBACK_HAS(dback_server, server, name))
-        return refuse(fault, "the server's size of %u bytes doesn't cover its name; begin with DBACK_SERVER_INIT",
+        return refuse(fault,
+                      "the server's size of %u bytes doesn't cover its name; begin with DBACK_SERVER_INIT",
                       server->size);
     int32_t result;
-    if ((result = row_check_text("discord_id", server->discord_id, 1, ID_MAX, &checked->discord_id, fault)) < 0 ||
+    if ((result = row_check_text("discord_id", server->discord_id, 1, ID_MAX, &checked->discord_id, fault)) <
+            0 ||
         (result = row_check_text("id", server->id, 1, ID_MAX, &checked->id, fault)) < 0 ||
         (result = row_check_text("name", server->name, 1, NAME_MAX_BYTES, &checked->name, fault)) < 0 ||
         (result = row_check_text("password", MEMBER(dback_server, server, password), 0, PASSWORD_MAX,
@@ -110,14 +112,16 @@ int32_t row_check_event(const dback_event *event, struct checked_event *checked,
     if (!event)
         return refuse(fault, "the event is NULL");
     if (!DBACK_HAS(dback_event, event, kind))
-        return refuse(fault, "the event's size of %u bytes doesn't cover its kind; begin with DBACK_EVENT_INIT",
+        return refuse(fault,
+                      "the event's size of %u bytes doesn't cover its kind; begin with DBACK_EVENT_INIT",
                       event->size);
     checked->kind = event->kind;
     if (event->kind == DBACK_EVENT_SERVERS_CHANGED)
         return DBACK_OK;
     if (event->kind < DBACK_EVENT_MESSAGE || event->kind > DBACK_EVENT_USERS_CHANGED)
         return refuse(fault, "event kind %u isn't one of DBACK_EVENT_*", event->kind);
-    int32_t result = row_check_text("server", MEMBER(dback_event, event, server), 1, ID_MAX, &checked->server, fault);
+    int32_t result =
+        row_check_text("server", MEMBER(dback_event, event, server), 1, ID_MAX, &checked->server, fault);
     if (result < 0)
         return result;
     const dback_user *user = DBACK_HAS(dback_event, event, user) ? event->user : NULL;

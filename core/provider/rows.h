@@ -1,7 +1,8 @@
-/* What a provider hands over, checked: rows, events and single texts, read by the size that their builder wrote.
+/* What a provider hands over, checked: rows, events and single texts, read by the size that their builder
+ * wrote.
  *
- * A checked row is borrowed: its text is still the provider's, and lives as long as the host function runs. Members
- * that a smaller struct doesn't have count as not given; larger structs are fine.
+ * A checked row is borrowed: its text is still the provider's, and lives as long as the host function runs.
+ * Members that a smaller struct doesn't have count as not given; larger structs are fine.
  */
 #ifndef DBACK_PROVIDER_ROWS_H
 #define DBACK_PROVIDER_ROWS_H
@@ -47,8 +48,8 @@ int32_t row_check_content_type(dback_str type, struct str *checked, struct row_f
 /* Any bytes. */
 int32_t row_check_bytes(dback_str bytes, struct str *checked, struct row_fault *fault);
 
-/* Copies text that must not be refused (a reason) into `out`, NUL-terminated: cut to fit at a character's border,
- * control characters and what isn't UTF-8 replaced by '?'. Returns the length. */
+/* Copies text that must not be refused (a reason) into `out`, NUL-terminated: cut to fit at a character's
+ * border, control characters and what isn't UTF-8 replaced by '?'. Returns the length. */
 size_t row_copy_readable(char *out, size_t out_size, dback_str text);
 
 #endif

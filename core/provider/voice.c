@@ -48,7 +48,8 @@ void voice_complain(struct voice *voice, enum complaint kind, const char *format
         va_start(args, format);
         vsnprintf(line, sizeof line, format, args);
         va_end(args);
-        log_room(voice->log, LOG_WARN, voice->room, "%s suppressed=%llu", line, (unsigned long long)suppressed);
+        log_room(voice->log, LOG_WARN, voice->room, "%s suppressed=%llu", line,
+                 (unsigned long long)suppressed);
     }
     pthread_mutex_unlock(&voice->mutex);
 }

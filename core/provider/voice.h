@@ -1,7 +1,8 @@
-/* How an instance speaks in the log: as "provider/NAME", and once per burst where it complains about the provider.
+/* How an instance speaks in the log: as "provider/NAME", and once per burst where it complains about the
+ * provider.
  *
- * The log belongs to the app and may go before a thread that never came back does, so an instance reaches it only
- * through here, and voice_silence() cuts the way for good.
+ * The log belongs to the app and may go before a thread that never came back does, so an instance reaches it
+ * only through here, and voice_silence() cuts the way for good.
  */
 #ifndef DBACK_PROVIDER_VOICE_H
 #define DBACK_PROVIDER_VOICE_H

@@ -93,6 +93,49 @@ static bool judge(struct session *session, const char *what, const struct check_
     return false;
 }
 
+static int compare_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Says which of `count` texts is there twice. Sorts them. */
+static void expect_unique(struct session *session, const char *what, char **texts, size_t count)
+{
+    qsort(texts, count, sizeof *texts, compare_text);
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(texts[i - 1], texts[i]) == 0)
+            wrong(session, what, texts[i]);
+}
+
+static void judge_servers(struct session *session, const struct check_answer *answer)
+{
+    unsigned defaults = 0;
+    char **texts = calloc(answer->server_count + 1, sizeof *texts);
+    for (size_t i = 0; texts && i < answer->server_count; i++) {
+        texts[i] = answer->servers[i].discord_id;
+        defaults += (answer->servers[i].flags & DBACK_SERVER_DEFAULT) != 0;
+    }
+    if (texts)
+        expect_unique(session, "two servers with the same discord_id", texts, answer->server_count);
+    for (size_t i = 0; texts && i < answer->server_count; i++)
+        texts[i] = answer->servers[i].id;
+    if (texts)
+        expect_unique(session, "two servers with the same id", texts, answer->server_count);
+    if (defaults > 1)
+        wrong(session, "more than one server has DBACK_SERVER_DEFAULT", "");
+    free(texts);
+}
+
+static void judge_users(struct session *session, const struct check_answer *answer)
+{
+    char **texts = calloc(answer->user_count + 1, sizeof *texts);
+    for (size_t i = 0; texts && i < answer->user_count; i++)
+        texts[i] = answer->users[i].uid;
+    if (texts)
+        expect_unique(session, "two users with the same uid", texts, answer->user_count);
+    free(texts);
+}
+
 static void ask_servers(struct session *session)
 {
     if (!OFFERS(session->vtable, servers)) {
@@ -105,6 +148,7 @@ static void ask_servers(struct session *session)
     if (!judge(session, "servers", session->servers))
         return;
     printf("servers    %zu\n", session->servers->server_count);
+    judge_servers(session, session->servers);
     for (size_t i = 0; i < session->servers->server_count; i++) {
         const struct check_server *s = &session->servers->servers[i];
         bool closed = *s->password || (s->flags & DBACK_SERVER_PASSWORDED);
@@ -124,6 +168,7 @@ static void ask_users(struct session *session, const struct check_server *server
     struct check_answer *answer = wait_for(session, request);
     if (judge(session, "users", answer)) {
         printf("users      %zu on %s\n", answer->user_count, server->id);
+        judge_users(session, answer);
         for (size_t i = 0; i < answer->user_count && i < SHOWN_ROWS; i++)
             printf("           %s \"%s\" %s %s\n", answer->users[i].uid, answer->users[i].username,
                    statuses[answer->users[i].status], answer->users[i].role_color);

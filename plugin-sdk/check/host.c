@@ -30,9 +30,10 @@ void check_free_user(struct check_user *user)
 
 static void write_log(struct check_host *host, const char *level, dback_str text)
 {
+    if (!check_text_fits(text, 0, 4096))
+        text = dback_text("(a line that isn't at most 4096 bytes of UTF-8)");
     if (host->log)
-        fprintf(host->log, "%-5s %.*s\n", level, (int)(text.len < 2000 ? text.len : 2000),
-                text.ptr ? text.ptr : "");
+        fprintf(host->log, "%-5s %.*s\n", level, (int)text.len, text.len ? text.ptr : "");
 }
 
 static void problem(void *arg, const char *text)

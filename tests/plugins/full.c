@@ -426,6 +426,9 @@ static void obey(struct full *full, const char *line)
     dback_user user = row_of(&p);
     bool main_server = strcmp(server, "1000") == 0;
     if (strcmp(verb, "message") == 0 && fields >= 3) {
+        user =
+            (dback_user)DBACK_USER_INIT; /* the words after the uid are the text, not a status and a name */
+        user.uid = dback_text(p.uid);
         emit(full, DBACK_EVENT_MESSAGE, server, &user, line + text);
     } else if (strcmp(verb, "user") == 0 && fields >= 3) {
         if (main_server)

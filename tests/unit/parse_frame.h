@@ -13,6 +13,7 @@ struct parsed_frame {
 /* False: there is no complete, unmasked, minimally encoded frame at the beginning. */
 static inline bool parse_frame(struct str stream, struct parsed_frame *out)
 {
+    *out = (struct parsed_frame){ 0 };
     const unsigned char *p = (const unsigned char *)stream.ptr;
     if (stream.len < 2 || (p[1] & 0x80))
         return false;

@@ -251,7 +251,8 @@ struct dback_host {
 
     /* [provider] Call `callback` after `delay_ms`, then every `repeat_ms` (0: once; the number is
      * then spent after the call). A late loop calls once, not once per missed period. Answers a
-     * number above 0, or DBACK_LIMIT. stop_timer() of a spent or unknown number does nothing. */
+     * number above 0, or below 0 an error (DBACK_INVALID: no callback; DBACK_LIMIT). stop_timer() of a
+     * spent or unknown number does nothing. What still runs after destroy() is stopped. */
     int64_t (*start_timer)(const dback_host *host, uint64_t delay_ms, uint64_t repeat_ms,
                            dback_timer_callback callback, void *arg);
     void (*stop_timer)(const dback_host *host, int64_t timer);

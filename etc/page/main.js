@@ -1,0 +1,247 @@
+/* The page's thread: frames come in from the connection, change the roster, and everything that shows it is told.
+ * Here is decided which server to ask for, and what the status line says. */
+import { Connection, socketUrl, socketUrlText } from './connection.js';
+import { connectFrame, readFrame } from './frames.js';
+import { Wardrobe } from './figures.js';
+import { Chat, Legend, People } from './panels.js';
+import { Pointer } from './pointer.js';
+import { Roster } from './roster.js';
+import { Stage } from './stage.js';
+import { Door, Switcher } from './switcher.js';
+import { World } from './world.js';
+
+const find = (id) => document.getElementById(id);
+
+const canvas = find('world');
+const roster = new Roster();
+const world = new World(new Wardrobe());
+const stage = new Stage(canvas, world);
+const chat = new Chat(find('chat-log'));
+const legend = new Legend(find('legend'));
+const pointer = new Pointer(stage, (uid) => people.choose(uid));
+const people = new People({
+  panel: find('people'), list: find('people-list'), search: find('people-search'), more: find('people-more'),
+  toggle: find('people-toggle'), onChoose: (uid) => stage.choose(uid),
+});
+const switcher = new Switcher(find('switcher'), (server) => {
+  if (server.passworded && server.id !== here?.server?.id)
+    door.open(server);
+  else
+    join(server.id);
+});
+const door = new Door(find('door'), (server, password) => join(server.id, password));
+
+let servers = [];
+let here = null;      /* {asked, password, server, name} once joined on this connection */
+let home = null;      /* what to ask for after a loss: {asked, password} */
+const asked = [];     /* joins without an answer yet, oldest first */
+
+/* ------------------------------------------------------------------ status ------------------------------------- */
+
+const statusLine = document.querySelector('.status');
+const statusText = find('status-text');
+
+function say(phase, text) {
+  statusLine.dataset.phase = phase;
+  if (statusText.textContent !== text)
+    statusText.textContent = text;
+  find('try-now').hidden = phase !== 'waiting';
+}
+
+function sayWhereWeAre() {
+  const count = roster.size;
+  say('live', `Live on ${here.name}: ${count.toLocaleString()} ${count === 1 ? 'person' : 'people'}`);
+}
+
+/* ------------------------------------------------------------------ what is shown ------------------------------- */
+
+function showCrowd() {
+  canvas.dataset.users = roster.size;
+  find('empty').hidden = roster.size > 0 || !here;
+  const { online, idle, dnd, offline } = roster.counts;
+  canvas.setAttribute('aria-label', here
+    ? `${here.name}, an island with ${roster.size} people: ${online} online, ${idle} idle, ${dnd} not to be disturbed, ${offline} offline`
+    : 'The island');
+}
+
+let crowdTimer = 0;
+function crowdChanged() {
+  people.changed();
+  legend.changed();
+  crowdTimer ||= setTimeout(() => {
+    crowdTimer = 0;
+    showCrowd();
+    stage.crowdChanged(roster.size);
+    if (here && statusLine.dataset.phase === 'live')
+      sayWhereWeAre();
+  }, 300);
+}
+
+/* ------------------------------------------------------------------ frames -------------------------------------- */
+
+function join(id, password = '') {
+  asked.push({ asked: id, password });
+  if (!connection.send(connectFrame(id, password)))
+    asked.pop();
+}
+
+/** The entry of the list that a join's answer is about. */
+function serverOf(id) {
+  return servers.find((s) => s.id === id || s.discordId === id) ?? (id === 'default' ? servers.find((s) => s.isDefault) : undefined);
+}
+
+function onServerList(frame) {
+  servers = frame.servers;
+  if (here)
+    here.server = serverOf(here.asked ?? 'default') ?? null;
+  switcher.current = here?.server ?? null;
+  switcher.show(servers);
+  const lost = here && servers.length && !here.server;
+  if ((!here || lost) && !asked.length)
+    join(lost ? null : home?.asked ?? null, lost ? '' : home?.password);
+}
+
+function onServerJoin(frame) {
+  const answered = asked.findIndex((each) => (each.asked ?? 'default') === frame.asked);
+  const request = answered < 0 ? { asked: frame.asked, password: home?.password ?? '' } : asked.splice(0, answered + 1)[answered];
+  const server = serverOf(frame.asked) ?? null;
+  const moved = !here || here.server?.discordId !== server?.discordId || here.name !== frame.name;
+  here = { ...request, server, name: frame.name };
+  home = { asked: request.asked, password: request.password };
+  roster.replace(frame.users);
+  if (moved && canvas.dataset.server !== (server?.id ?? frame.asked)) {
+    world.replace([]);
+    chat.clear();
+    people.choose(null);
+  }
+  canvas.dataset.server = server?.id ?? frame.asked;
+  stage.enter(frame.name, roster.size);
+  world.replace(frame.users);
+  stage.redraw();
+  switcher.mark(server);
+  door.close();
+  people.show(roster);
+  legend.show(roster);
+  showCrowd();
+  sayWhereWeAre();
+}
+
+/** Is this event about the server that we watch? */
+function isHere(frame) {
+  return here && (!here.server || !frame.server || frame.server === here.server.discordId);
+}
+
+function onPresence(frame) {
+  if (!isHere(frame))
+    return;
+  const what = roster.apply(frame);
+  if (!what)
+    return;
+  if (what === 'left')
+    world.remove(frame.uid);
+  else
+    world.update(roster.get(frame.uid));
+  stage.redraw();
+  crowdChanged();
+}
+
+function onMessage(frame) {
+  const user = isHere(frame) && roster.get(frame.uid);
+  if (!user)
+    return;
+  chat.add(user.name, user.color, frame.text);
+  stage.say(frame.uid, frame.text);
+}
+
+function onError(frame) {
+  const refused = asked.shift();
+  if (refused && door.server?.id === refused.asked && door.refuse(frame.text))
+    return;
+  if (here) {
+    say('live', frame.text);
+    return;
+  }
+  say('connecting', frame.text);
+  const fallBack = refused && refused.asked !== null;
+  home = null;
+  if (fallBack)
+    join(null);
+}
+
+const handlers = { 'server-list': onServerList, 'server-join': onServerJoin, presence: onPresence, message: onMessage, error: onError };
+
+/* ------------------------------------------------------------------ connection ---------------------------------- */
+
+function onPhase({ phase, attempt, delay }) {
+  if (phase === 'open') {
+    say('connecting', 'Connected, joining …');
+    join(home?.asked ?? null, home?.password);
+    return;
+  }
+  asked.length = 0;
+  here = null;
+  if (phase === 'connecting')
+    say('connecting', attempt ? 'Connecting again …' : 'Connecting …');
+  else
+    say('waiting', `The connection was lost. Trying again in ${Math.max(1, Math.round(delay / 1000))} s.`);
+}
+
+const connection = new Connection(socketUrl(), {
+  onPhase,
+  onText(text) {
+    const frame = readFrame(text);
+    if (frame)
+      handlers[frame.type](frame);
+  },
+});
+
+/* ------------------------------------------------------------------ the visitor's wishes ------------------------ */
+
+const dark = window.matchMedia('(prefers-color-scheme: dark)');
+const still = window.matchMedia('(prefers-reduced-motion: reduce)');
+const pause = find('pause');
+
+function beCalm() {
+  const paused = pause.getAttribute('aria-pressed') === 'true';
+  pause.hidden = still.matches;
+  stage.setCalm(still.matches || paused);
+  canvas.dataset.calm = String(still.matches || paused);
+}
+
+pause.addEventListener('click', () => {
+  pause.setAttribute('aria-pressed', String(pause.getAttribute('aria-pressed') !== 'true'));
+  beCalm();
+});
+find('zoom-in').addEventListener('click', () => pointer.zoom(1));
+find('zoom-out').addEventListener('click', () => pointer.zoom(-1));
+find('zoom-fit').addEventListener('click', () => pointer.fit());
+find('try-now').addEventListener('click', () => connection.tryNow());
+dark.addEventListener('change', () => stage.setNight(dark.matches));
+still.addEventListener('change', beCalm);
+stage.onResize = () => {
+  pointer.changed();
+  legend.paint(stage.scenery.signs);
+};
+
+async function showVersion() {
+  let version = 'unknown';
+  try {
+    const answer = await fetch('api/version');
+    const told = await answer.json();
+    if (typeof told.version === 'string')
+      version = told.version;
+  } catch {
+    /* The page is as useful without it. */
+  }
+  find('version').textContent = version;
+  find('version-text').textContent = version;
+}
+
+for (const place of document.querySelectorAll('.ws-url'))
+  place.textContent = socketUrlText();
+legend.show(roster);
+beCalm();
+stage.measure();
+stage.setNight(dark.matches);
+connection.open();
+showVersion();

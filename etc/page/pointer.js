@@ -1,0 +1,120 @@
+/* Hands on the canvas: pointing at people, dragging the view, and the keys that do the same. */
+
+const DRAG_START = 5; /* CSS pixels before a press becomes a drag */
+const KEY_STEP = 60;
+
+export class Pointer {
+  /** `onChoose(uid or null)` is called for a click on somebody, or beside everybody. */
+  constructor(stage, onChoose) {
+    this.stage = stage;
+    this.onChoose = onChoose;
+    this.press = null;
+    const { canvas } = stage;
+    canvas.addEventListener('pointerdown', (event) => this.down(event));
+    canvas.addEventListener('pointermove', (event) => this.move(event));
+    canvas.addEventListener('pointerup', (event) => this.up(event));
+    canvas.addEventListener('pointercancel', () => { this.press = null; });
+    canvas.addEventListener('pointerleave', () => this.hover(null));
+    canvas.addEventListener('keydown', (event) => this.key(event));
+    canvas.addEventListener('wheel', (event) => this.wheel(event), { passive: false });
+  }
+
+  /** A mouse event's place in device pixels of the canvas. */
+  at(event) {
+    const box = this.stage.canvas.getBoundingClientRect();
+    return { x: (event.clientX - box.left) * this.stage.ratio, y: (event.clientY - box.top) * this.stage.ratio };
+  }
+
+  down(event) {
+    if (event.button === 0)
+      this.press = { x: event.clientX, y: event.clientY, dragging: false, id: event.pointerId };
+  }
+
+  move(event) {
+    const { stage, press } = this;
+    if (!press) {
+      const { x, y } = this.at(event);
+      this.hover(stage.figureAt(x, y));
+      return;
+    }
+    const dx = event.clientX - press.x;
+    const dy = event.clientY - press.y;
+    if (!press.dragging && Math.hypot(dx, dy) < DRAG_START)
+      return;
+    if (!press.dragging)
+      stage.canvas.setPointerCapture(press.id);
+    press.dragging = true;
+    press.x = event.clientX;
+    press.y = event.clientY;
+    this.shift(dx, dy);
+  }
+
+  up(event) {
+    const press = this.press;
+    this.press = null;
+    if (!press || press.dragging)
+      return;
+    const { x, y } = this.at(event);
+    this.onChoose(this.stage.figureAt(x, y));
+  }
+
+  hover(uid) {
+    const { stage } = this;
+    if (uid === stage.hovered)
+      return;
+    stage.hovered = uid;
+    stage.canvas.classList.toggle('pointing', uid !== null);
+    stage.redraw();
+  }
+
+  shift(dx, dy) {
+    this.stage.camera.pan(dx * this.stage.ratio, dy * this.stage.ratio);
+    this.stage.moved = true;
+    this.stage.redraw();
+  }
+
+  zoom(step, x, y) {
+    this.stage.camera.zoom(step, x, y);
+    this.changed();
+  }
+
+  fit() {
+    this.stage.camera.reset();
+    this.changed();
+  }
+
+  changed() {
+    this.stage.moved = true;
+    this.stage.canvas.classList.toggle('roomy', this.stage.camera.overflows);
+    this.stage.redraw();
+  }
+
+  /** Zooms with Ctrl (also a pinch on a touchpad); a plain wheel scrolls the page. */
+  wheel(event) {
+    if (!event.ctrlKey)
+      return;
+    event.preventDefault();
+    const { x, y } = this.at(event);
+    if (Math.abs(event.deltaY) > 2)
+      this.zoom(event.deltaY < 0 ? 1 : -1, x, y);
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey)
+      return;
+    const moves = { ArrowLeft: [KEY_STEP, 0], ArrowRight: [-KEY_STEP, 0], ArrowUp: [0, KEY_STEP], ArrowDown: [0, -KEY_STEP] };
+    if (moves[event.key] && this.stage.camera.overflows)
+      this.shift(...moves[event.key]);
+    else if (event.key === '+' || event.key === '=')
+      this.zoom(1);
+    else if (event.key === '-')
+      this.zoom(-1);
+    else if (event.key === '0')
+      this.fit();
+    else if (event.key === 'Escape')
+      this.onChoose(null);
+    else
+      return;
+    event.preventDefault();
+  }
+}

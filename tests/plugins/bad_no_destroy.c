@@ -1,0 +1,27 @@
+/* To be refused: destroy is mandatory. */
+#include <dback/provider.h>
+
+#include <stdlib.h>
+
+static int32_t create(const dback_host *host, dback_str options, void **self, char *error, size_t error_size)
+{
+    (void)host;
+    (void)options;
+    (void)self;
+    (void)error;
+    (void)error_size;
+    abort(); /* nothing of an entry that was refused may be called */
+}
+
+static const dback_vtable vtable = { DBACK_VTABLE_HEAD(0), .create = create };
+
+const dback_entry dback_provider = {
+    .magic = DBACK_MAGIC,
+    .major = DBACK_ABI_MAJOR,
+    .minor = DBACK_ABI_MINOR,
+    .size = sizeof(dback_entry),
+    .need_minor = 0,
+    .name = "bad",
+    .version = "1.0",
+    .vtable = &vtable,
+};

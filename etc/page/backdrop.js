@@ -40,8 +40,8 @@ export class Backdrop {
   paintLight(context, paint) {
     const { canvas } = this.scenery.light;
     const x = Math.round(this.width * 0.86);
-    const y = Math.round(Math.max(this.height * 0.13, canvas.height * this.unit * 0.75));
-    const halo = context.createRadialGradient(x, y, 0, x, y, canvas.width * this.unit * 2.2);
+    const y = Math.round(Math.max(this.height * 0.14, canvas.height * this.unit * 0.75));
+    const halo = context.createRadialGradient(x, y, 0, x, y, y);
     halo.addColorStop(0, paint.night ? 'rgba(200, 208, 255, 0.32)' : 'rgba(255, 247, 205, 0.75)');
     halo.addColorStop(1, paint.night ? 'rgba(200, 208, 255, 0)' : 'rgba(255, 247, 205, 0)');
     context.fillStyle = halo;

@@ -37,7 +37,7 @@ export function planIsland(width, height, ratio, crowd) {
 
 export class Camera {
   constructor() {
-    this.width = this.height = 1;
+    this.width = this.height = 1; /* what the island may take of the canvas; beyond `width` is the chat */
     this.scale = this.fitScale = 1;
     this.x = this.y = 0; /* the world point in the middle of the canvas */
     this.world = { left: 0, right: 1, top: 0, bottom: 1 };
@@ -106,6 +106,15 @@ export class Camera {
     this.x = worldX;
     this.y = worldY;
     this.contain();
+  }
+
+  /** What a canvas `canvasWidth` wide shows, in world pixels, with a margin. */
+  sight(canvasWidth, margin) {
+    const left = this.x - this.width / 2 / this.scale;
+    const high = this.height / 2 / this.scale;
+    return {
+      left: left - margin, right: left + canvasWidth / this.scale + margin, top: this.y - high - margin, bottom: this.y + high + margin,
+    };
   }
 
   toCanvas(worldX, worldY) {

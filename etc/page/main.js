@@ -15,7 +15,11 @@ const find = (id) => document.getElementById(id);
 const canvas = find('world');
 const roster = new Roster();
 const world = new World(new Wardrobe());
-const stage = new Stage(canvas, world);
+const stage = new Stage(canvas, world, () => {
+  const side = find('side');
+  const lies = getComputedStyle(side).position === 'absolute';
+  return lies ? canvas.getBoundingClientRect().right - side.getBoundingClientRect().left : 0;
+});
 const chat = new Chat(find('chat-log'));
 const legend = new Legend(find('legend'));
 const pointer = new Pointer(stage, (uid) => people.choose(uid));
@@ -71,7 +75,7 @@ function crowdChanged() {
   crowdTimer ||= setTimeout(() => {
     crowdTimer = 0;
     showCrowd();
-    stage.crowdChanged(roster.size);
+    stage.enter(stage.name, roster.size);
     if (here && statusLine.dataset.phase === 'live')
       sayWhereWeAre();
   }, 300);
@@ -218,7 +222,7 @@ find('zoom-fit').addEventListener('click', () => pointer.fit());
 find('try-now').addEventListener('click', () => connection.tryNow());
 dark.addEventListener('change', () => stage.setNight(dark.matches));
 still.addEventListener('change', beCalm);
-stage.onResize = () => {
+stage.onBuilt = () => {
   pointer.changed();
   legend.paint(stage.scenery.signs);
 };

@@ -1,7 +1,6 @@
 /* The answers to plain HTTP: each builder's bytes, conditions and ranges, and the redirect with the
  * WebSocket's address. Every head is read back by a strict little reader before anything in it is looked at.
  */
-#define _GNU_SOURCE /* memmem */
 #include "testing.h"
 
 #include "edge/conditional.h"

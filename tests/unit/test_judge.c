@@ -233,7 +233,11 @@ static int make_folders(void **state)
 {
     (void)state;
     const char *base = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/dback-judge-XXXXXX", base ? base : P_tmpdir);
+    char *real = realpath(base ? base : P_tmpdir, NULL);
+    if (!real)
+        return -1;
+    snprintf(folder, sizeof folder, "%s/dback-judge-XXXXXX", real);
+    free(real);
     if (!mkdtemp(folder))
         return -1;
     snprintf(source, sizeof source, "%s/plugin.so", folder);

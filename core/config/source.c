@@ -224,7 +224,8 @@ static void scan_include(struct scan *scan)
         text_append(&path, p, 1);
     }
     char *place = place_of(scan, scan->line);
-    if (p == scan->end || *p == '\n' || path.len == 0) {
+    bool complete = p < scan->end && *p == '"' && path.len > 0;
+    if (!complete) {
         mistake(scan->mistakes, place, "this isn't complete; write @include \"FILE\"");
         scan->broken = true;
     } else {
@@ -240,6 +241,8 @@ static void scan_include(struct scan *scan)
     free(place);
     text_finish(&path);
     scan->at = p;
+    if (!complete)
+        scan_rest_of_line(scan);
 }
 
 static bool include_ahead(const struct scan *scan)

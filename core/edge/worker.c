@@ -37,6 +37,7 @@ static bool start_lws(struct worker *w)
         .protocols = protocols,
         .retry_and_idle_policy = &w->idle_policy,
         .user = w,
+        .pcontext = &w->lws, /* set to NULL when it is really gone */
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
     };
@@ -55,7 +56,6 @@ static void finish(struct worker *w)
     w->stopped = true;
     if (w->lws)
         lws_context_destroy(w->lws);
-    w->lws = NULL;
     request_close_all(w);
     mailbox_close(&w->inbox);
     uv_close((uv_handle_t *)&w->wake, NULL);
@@ -190,6 +190,9 @@ void worker_run(struct worker *w)
         accept_stop(w);
     }
     uv_run(&w->loop, UV_RUN_DEFAULT);
+    /* On a loop that isn't its own libwebsockets ends in two steps: its handles had to close first. */
+    if (w->lws)
+        lws_context_destroy(w->lws);
     /* Only now: until its last session has gone, a worker still gives back what it holds of the core's. */
     struct to_core *message = xcalloc(1, sizeof *message);
     message->kind = CORE_WORKER_STOPPED;

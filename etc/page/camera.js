@@ -5,7 +5,7 @@
  */
 
 const HEADROOM = 36; /* world pixels above the island: a tree on the rim */
-const WANTED_SCALES = [3, 2, 1.5, 1]; /* CSS pixels per world pixel, best first */
+const WANTED_SCALES = [3, 2, 1.5, 1, 0.75]; /* CSS pixels per world pixel, best first */
 const NAMED_CROWD = 30; /* up to so many people, each name is shown and needs room */
 
 /** Tiles that a crowd wants to live well. */

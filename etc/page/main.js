@@ -22,7 +22,7 @@ const stage = new Stage(canvas, world, () => {
 });
 const chat = new Chat(find('chat-log'));
 const legend = new Legend(find('legend'));
-const pointer = new Pointer(stage, (uid) => people.choose(uid));
+const pointer = new Pointer(stage, find('hint'), (uid) => people.choose(uid));
 const people = new People({
   panel: find('people'), list: find('people-list'), search: find('people-search'), more: find('people-more'),
   toggle: find('people-toggle'), onChoose: (uid) => stage.choose(uid),

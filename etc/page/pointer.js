@@ -4,10 +4,12 @@ const DRAG_START = 5; /* CSS pixels before a press becomes a drag */
 const KEY_STEP = 60;
 
 export class Pointer {
-  /** `onChoose(uid or null)` is called for a click on somebody, or beside everybody. */
-  constructor(stage, onChoose) {
+  /** `onChoose(uid or null)` is called for a click on somebody, or beside everybody; `hint` says that one can drag. */
+  constructor(stage, hint, onChoose) {
     this.stage = stage;
+    this.hint = hint;
     this.onChoose = onChoose;
+    this.dragged = false;
     this.press = null;
     const { canvas } = stage;
     canvas.addEventListener('pointerdown', (event) => this.down(event));
@@ -68,6 +70,7 @@ export class Pointer {
   }
 
   shift(dx, dy) {
+    this.dragged = this.hint.hidden = true;
     this.stage.camera.pan(dx * this.stage.ratio, dy * this.stage.ratio);
     this.stage.moved = true;
     this.stage.redraw();
@@ -84,8 +87,10 @@ export class Pointer {
   }
 
   changed() {
+    const { overflows } = this.stage.camera;
     this.stage.moved = true;
-    this.stage.canvas.classList.toggle('roomy', this.stage.camera.overflows);
+    this.stage.canvas.classList.toggle('roomy', overflows);
+    this.hint.hidden = !overflows || this.dragged;
     this.stage.redraw();
   }
 

@@ -9,12 +9,13 @@ import { Camera, namesFit, planIsland } from './camera.js';
 import { drawFigure, frameOf } from './figures.js';
 import { paintOf } from './palette.js';
 import { seedOf } from './pixels.js';
-import { paintScenery } from './scenery.js';
+import { TREES, paintScenery } from './scenery.js';
 import { Island, toWorld } from './terrain.js';
 import { Words } from './words.js';
 
 const FRAME_MS = 24;    /* people stroll: thirty pictures a second are plenty */
 const APPEAR_MS = 350;
+const VEIL = 0.5;       /* how solid a tree is that somebody stands behind */
 const SIGHT_MARGIN = 50; /* world pixels: the tallest thing that may reach into sight */
 
 export class Stage {
@@ -106,7 +107,7 @@ export class Stage {
     this.scenery = paintScenery(this.paint, seed);
     this.picture = this.island.paint(this.paint);
     this.props = this.island.props.map(({ gx, gy, prop }) => (
-      { ...toWorld(gx, gy), depth: gx + gy, prop, sprite: this.scenery.props[prop] }));
+      { ...toWorld(gx, gy), gx, gy, depth: gx + gy, prop, sprite: this.scenery.props[prop] }));
     this.camera.show(this.picture, plan.scale, this.open, height);
     this.backdrop.paint(width, height, this.ratio, this.paint, this.scenery);
     this.words.configure(this.ratio, width, this.paint);
@@ -218,10 +219,14 @@ export class Stage {
     const shadow = item.sprite?.canvas.width > 20 ? this.wideShadow : this.shadow;
     this.context.drawImage(shadow, at.x - (shadow.width / 2) * scale, at.y - (shadow.height / 2) * scale,
       shadow.width * scale, shadow.height * scale);
-    if (item.figure)
+    if (item.figure) {
       this.drawPerson(item, now);
-    else
-      this.drawSprite(item.sprite, at.x, at.y);
+      return;
+    }
+    if (TREES.includes(item.prop) && this.world.somebodyBehind(item.gx, item.gy))
+      this.context.globalAlpha = VEIL;
+    this.drawSprite(item.sprite, at.x, at.y);
+    this.context.globalAlpha = 1;
   }
 
   drawSprite({ canvas, x, y }, atX, atY) {

@@ -8,6 +8,7 @@ import { chance, seedOf } from './pixels.js';
 const STRIDE_MS = 620;    /* from one tile to the next */
 const HOP_MS = 320;
 const DIRECTIONS = [[1, 0], [0, 1], [-1, 0], [0, -1]];
+const HIDDEN_BY_TREE = [[1, 1], [2, 2], [1, 0], [0, 1], [2, 1], [1, 2]];
 
 /** More figures than this are counted, but not drawn. */
 export const MOST_FIGURES = 6000;
@@ -134,6 +135,16 @@ export class World {
           crowd++;
       }
     return crowd;
+  }
+
+  /** Does somebody stand where a tree on this tile hides them? */
+  somebodyBehind(gx, gy) {
+    for (const [x, y] of HIDDEN_BY_TREE) {
+      const i = this.island.index(gx - x, gy - y);
+      if (i >= 0 && this.taken[i])
+        return true;
+    }
+    return false;
   }
 
   /** Lets time pass. */

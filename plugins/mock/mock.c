@@ -83,8 +83,10 @@ static void mock_servers(void *self, dback_request request)
         if (result == DBACK_LATE)
             return;
         if (result == DBACK_LIMIT) {
-            host->done(host, request, DBACK_FAILED,
-                       dback_text("more servers than d-back will hold: lower the option servers"));
+            host->done(
+                host, request, DBACK_FAILED,
+                dback_text(
+                    "more servers than d-back takes: lower the option servers or raise limits.servers"));
             return;
         }
     }
@@ -112,8 +114,10 @@ static void mock_users(void *self, dback_request request, dback_str server_id)
         if (result == DBACK_LATE)
             return;
         if (result == DBACK_LIMIT) {
-            host->done(host, request, DBACK_FAILED,
-                       dback_text("more users than d-back will hold: lower the option users_per_server"));
+            host->done(
+                host, request, DBACK_FAILED,
+                dback_text(
+                    "more users than d-back takes: lower the option users_per_server or raise limits.users"));
             return;
         }
     }

@@ -6,10 +6,15 @@
 #ifndef DBACK_TESTS_UNIT_CONFIG_FIXTURE_H
 #define DBACK_TESTS_UNIT_CONFIG_FIXTURE_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* nftw */
+#endif
+
 #include "config/reader.h"
 
 #include "testing.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>

@@ -1,8 +1,6 @@
 /* Every mistake that a configuration can have, word for word. */
 #include "config_fixture.h"
 
-#include <errno.h>
-
 #define ALL_TOP                                                                                              \
     "host, port, workers, static_dir, plugin_dir, http, announce_socket_url, trusted_proxies, log, limits, " \
     "providers, "                                                                                            \

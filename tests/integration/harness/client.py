@@ -35,6 +35,7 @@ class Client:
         self.pings = self.frames = 0
         self.pongs = []
         self.partial = None
+        self.buffer, self.at = bytearray(), 0
         self.headers = {}
 
     # ------------------------------------------------------------ the handshake
@@ -70,29 +71,49 @@ class Client:
 
     # ------------------------------------------------------------ frames in
 
-    async def _frame(self):
-        first, second = await self.reader.readexactly(2)
+    def _parse(self):
+        """The next frame of the buffer as (fin, opcode, payload), or None while it isn't complete."""
+        buffer, at = self.buffer, self.at
+        left = len(buffer) - at
+        if left < 2:
+            return None
+        first, second = buffer[at], buffer[at + 1]
         assert not first & 0x70, f"reserved bits in {first:#x}"
         assert not second & 0x80, "a masked frame from the server"
-        opcode, size = first & 15, second & 127
+        opcode, size, head = first & 15, second & 127, 2
         if opcode >= 8:
             assert first & 0x80 and size < 126, "a control frame that is long or in fragments"
-        if size == 126:
-            size, = struct.unpack(">H", await self.reader.readexactly(2))
-            assert size >= 126, "a length in more bytes than needed"
-        elif size == 127:
-            size, = struct.unpack(">Q", await self.reader.readexactly(8))
-            assert size >= 65536, "a length in more bytes than needed"
-        return bool(first & 0x80), opcode, await self.reader.readexactly(size)
+        if size >= 126:
+            head = 4 if size == 126 else 10
+            if left < head:
+                return None
+            long = size == 127
+            size = int.from_bytes(buffer[at + 2:at + head], "big")
+            assert size >= (65536 if long else 126), "a length in more bytes than needed"
+        if left < head + size:
+            return None
+        self.at += head + size
+        return bool(first & 0x80), opcode, bytes(buffer[at + head:self.at])
+
+    async def _frame(self):
+        while True:
+            parsed = self._parse()
+            if parsed:
+                return parsed
+            del self.buffer[:self.at]
+            self.at = 0
+            try:
+                data = await self.reader.read(1 << 18)
+            except ConnectionError:
+                raise Closed(1006, "reset") from None
+            if not data:
+                assert not self.buffer, f"cut in the middle of a frame: {bytes(self.buffer[:80])!r}"
+                raise Closed(1006)
+            self.buffer += data
 
     async def _message(self):
         while True:
-            try:
-                fin, opcode, payload = await self._frame()
-            except (asyncio.IncompleteReadError, ConnectionError) as problem:
-                if isinstance(problem, asyncio.IncompleteReadError):
-                    assert not problem.partial or not self.frames, "cut in the middle of a frame"
-                raise Closed(1006) from None
+            fin, opcode, payload = await self._frame()
             self.frames += 1
             if opcode == PING:
                 self.pings += 1

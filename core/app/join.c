@@ -148,7 +148,7 @@ static void on_validated(struct core *core, void *arg, struct ask_result *result
     } else if (!server || !server->listed) {
         refuse(join, REFUSE_NO_SERVER);
     } else {
-        struct str uid = result->answer->login_uid;
+        struct str uid = result->answer ? result->answer->login_uid : STR("");
         log_write(core->log, LOG_INFO,
                   &(struct log_source){ "core", join->message->viewer.serial, join->message->peer },
                   "login accepted server=%s provider=%s uid=%.*s", server->id.ptr, result->provider->spec.name,

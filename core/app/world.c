@@ -199,8 +199,8 @@ void world_ask_list(struct core *core)
 
 static void append_frame(struct core *core, struct server *server, struct str payload, bool changes_snapshot)
 {
-    if (!server->viewers && !server->waiting)
-        return;
+    if (!server->viewers)
+        return; /* who waits starts with the snapshot */
     if (server->snapshot) {
         bool pinned = server->pin.chunk != NULL;
         /* A pin holds the log from its place on: not for longer than the snapshot may be used. */
@@ -418,6 +418,7 @@ void world_count_viewer(struct core *core, struct server *server, int change)
         return;
     /* Nobody keeps it true from now on. */
     drop_snapshot(server);
+    frame_log_trim(server->channel.log);
     server->refresh_at_ms = 0;
     if (!server->users_ask) {
         roster_destroy(server->roster);

@@ -39,8 +39,8 @@ static const char *explain(const char *error)
     if (error && strcmp(error, "memory exhausted") == 0)
         return "groups or lists are nested too deeply; allowed: far fewer levels";
     return "syntax error here or just before; allowed: NAME = VALUE; with strings in \"quotation marks\", "
-           "groups in "
-           "{ }, lists in ( ) and arrays in [ ]";
+           "groups in { }, "
+           "lists in ( ) and arrays in [ ], and no comma behind the last entry";
 }
 
 static bool parse(struct reader *reader, config_t *tree)

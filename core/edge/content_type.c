@@ -46,14 +46,12 @@ static const struct {
 
 struct str content_type_of(struct str path)
 {
-    size_t i = path.len;
-    while (i > 0 && path.ptr[i - 1] != '.' && path.ptr[i - 1] != '/')
-        i--;
-    if (i > 0 && path.ptr[i - 1] == '.') {
-        struct str extension = { path.ptr + i, path.len - i };
-        for (size_t t = 0; t < ARRAY_LENGTH(types); t++)
-            if (str_equal_nocase(extension, str_of(types[t].extension)))
-                return str_of(types[t].type);
+    const char *dot = path.len ? memrchr(path.ptr, '.', path.len) : NULL;
+    if (dot) {
+        struct str extension = { dot + 1, (size_t)(path.ptr + path.len - dot) - 1 };
+        for (size_t i = 0; i < ARRAY_LENGTH(types); i++)
+            if (str_equal_nocase(extension, str_of(types[i].extension)))
+                return str_of(types[i].type);
     }
     return STR("application/octet-stream");
 }

@@ -90,7 +90,7 @@ static enum head_result read_request_line(struct request_head *head, struct str 
     for (size_t i = 0; i < method.len; i++)
         if (!is_token(method.ptr[i]))
             return request_head_refuse(head, 400, "The request line doesn't start with a method.");
-    if (!target.len || !rest.len || memchr(rest.ptr, ' ', rest.len))
+    if (!target.len || !rest.len)
         return request_head_refuse(head, 400, "The request line isn't a method, an address and a version.");
     head->method = METHOD_OTHER; /* methods mind their case */
     if (str_equal(method, STR("GET")))
@@ -109,7 +109,6 @@ static enum head_result read_request_line(struct request_head *head, struct str 
 static enum head_result read_complete(struct request_head *head, const char *bytes)
 {
     head->used = head->progress.scanned;
-    head->host = (struct str){ 0 };
     struct str rest = { bytes + head->progress.first_line, head->used - head->progress.first_line };
     struct str line = str_cut_at(&rest, '\n');
     line.len--;

@@ -147,12 +147,12 @@ void instance_abandon(struct instance *instance)
     mailbox_close(&instance->outbox.inbox);
     voice_silence(&instance->voice);
     instance_stop(instance); /* should the thread come back after all, it ends in order */
-    life_unlink_copy(instance);
     pthread_mutex_lock(&instance->mutex);
-    instance->abandoned = true;
+    instance->abandoned = true; /* before the copy goes: one that is only now being made goes with load() */
     if (instance->has_thread && instance->handed_over)
         pthread_detach(instance->last_thread);
     pthread_mutex_unlock(&instance->mutex);
+    life_unlink_copy(instance);
     life_release(instance);
 }
 
@@ -160,7 +160,7 @@ void instance_waiting_for(struct instance *instance, struct text_buffer *out)
 {
     pthread_mutex_lock(&instance->mutex);
     if (instance->busy_with)
-        text_appendf(out, "%s running for %llu s", instance->busy_with,
+        text_appendf(out, "%s for %llu s", instance->busy_with,
                      (unsigned long long)((now_ms() - instance->busy_since_ms) / 1000));
     else if (holds_count(&instance->holds) > 0)
         holds_write(&instance->holds, out);

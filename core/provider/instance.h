@@ -8,6 +8,10 @@
  *       -> requests ... -> instance_stop(): no new requests, open ones end as DBACK_LATE without mail,
  *       emit answers DBACK_LATE, quiesce() -> holds released -> destroy() -> dlclose -> copy removed
  *       -> MAIL_STOPPED, the last mail ever; then instance_free() (joins the thread).
+ * After a MAIL_CREATED that failed, too, instance_stop() leads to MAIL_STOPPED; requests, destroy() and
+ * quiesce() are left out. From instance_stop() on no mail but MAIL_STOPPED is posted (also no MAIL_CREATED,
+ * when create() is still running); what was in the inbox before stays there. Events may come before
+ * MAIL_CREATED: a provider may emit in create().
  * A thread that doesn't come back (create, a request or destroy that hangs) can't be killed: after its
  * time the core calls instance_abandon() instead; the thread and the image stay until the process ends.
  */
@@ -109,13 +113,15 @@ struct question {
     struct str server_id;
     struct str token, user_json, password, peer, path;
 };
-/* [core] Asks; the answer is a MAIL_DONE with `request`. -EAGAIN: more than 4096 are open already. */
+/* [core] Asks; the answer is a MAIL_DONE with `request`. -EAGAIN: 4096 are open already (cancelled ones count until
+ * the provider was told); -ESHUTDOWN: after instance_stop(). */
 int instance_ask(struct instance *instance, uint64_t request, const struct question *question);
 /* [core] Nobody waits any more (deadline): no MAIL_DONE will follow from now on (one already in the inbox
  * may), what arrives is counted as late, cancel() is called unless the function hasn't been yet: then
  * it never is. */
 void instance_cancel(struct instance *instance, uint64_t request);
-/* [core] The first viewer came or the last one left. */
+/* [core] The first viewer came or the last one left. While the thread is busy only the latest count per server is
+ * kept. */
 void instance_watched(struct instance *instance, struct str server, uint32_t viewers);
 /* [core] Begin the end; MAIL_STOPPED comes when it is through. */
 void instance_stop(struct instance *instance);
@@ -127,6 +133,8 @@ void instance_abandon(struct instance *instance);
 /* [core] What keeps it from ending, for people: "create() running for 12 s", "hold: curl transfer (3 s)". */
 void instance_waiting_for(struct instance *instance, struct text_buffer *out);
 
+/* late: answers for requests that are over (each request once, however many rows and calls); doubled: second
+ * done() calls; invalid, busy: refused calls; events: taken ones. */
 struct instance_counters {
     uint64_t requests, late, doubled, invalid, busy, events;
 };

@@ -114,7 +114,7 @@ static int create(struct instance *instance, char *err)
 {
     const char *what = instance->file ? instance->file : instance->name;
     char error[ERR_SIZE / 2] = "", readable[ERR_SIZE / 2];
-    life_busy(instance, "create()");
+    life_busy(instance, "create() running");
     int32_t result = instance->judged.vtable.create(
         &instance->host, (dback_str){ instance->options, strlen(instance->options) }, &instance->self, error,
         sizeof error);
@@ -143,7 +143,7 @@ static void begin(struct instance *instance)
     pthread_mutex_unlock(&instance->mutex);
     if (stopping)
         return;
-    life_busy(instance, "loading the file");
+    life_busy(instance, "loading its file");
     int result = load(instance, err);
     life_busy(instance, NULL);
     if (result == 0)
@@ -175,15 +175,15 @@ static void ask(struct instance *instance, const struct request_work *work)
     }
     switch (q->capability) {
     case CAP_SERVERS:
-        life_busy(instance, "servers()");
+        life_busy(instance, "servers() running");
         vtable->servers(self, work->token);
         break;
     case CAP_USERS:
-        life_busy(instance, "users()");
+        life_busy(instance, "users() running");
         vtable->users(self, work->token, borrow(q->server));
         break;
     case CAP_VALIDATE:
-        life_busy(instance, "validate()");
+        life_busy(instance, "validate() running");
         vtable->validate(self, work->token,
                          &(dback_login){ .size = sizeof(dback_login),
                                          .server = borrow(q->server),
@@ -193,11 +193,11 @@ static void ask(struct instance *instance, const struct request_work *work)
                                          .peer = borrow(q->peer) });
         break;
     case CAP_CLIENT_ID:
-        life_busy(instance, "client_id()");
+        life_busy(instance, "client_id() running");
         vtable->client_id(self, work->token, borrow(q->server));
         break;
     case CAP_STATIC:
-        life_busy(instance, "static_file()");
+        life_busy(instance, "static_file() running");
         vtable->static_file(self, work->token, borrow(q->path));
         break;
     case CAP_COUNT:
@@ -215,7 +215,7 @@ static bool work_on_requests(struct instance *instance)
         if (!work.cancel) {
             ask(instance, &work);
         } else if (instance->created && instance->judged.vtable.cancel) {
-            life_busy(instance, "cancel()");
+            life_busy(instance, "cancel() running");
             instance->judged.vtable.cancel(instance->self, work.token);
             life_busy(instance, NULL);
         }
@@ -241,7 +241,7 @@ static bool work_on_watched(struct instance *instance)
         if (!(watched = take_watched(instance)))
             return true;
         if (instance->created && instance->judged.vtable.watched) {
-            life_busy(instance, "watched()");
+            life_busy(instance, "watched() running");
             instance->judged.vtable.watched(instance->self, (dback_str){ watched->server, watched->len },
                                             watched->viewers);
             life_busy(instance, NULL);
@@ -261,7 +261,7 @@ static void quiesce_once(struct instance *instance)
     instance->quiesced = true;
     if (!instance->created || !instance->judged.vtable.quiesce)
         return;
-    life_busy(instance, "quiesce()");
+    life_busy(instance, "quiesce() running");
     instance->judged.vtable.quiesce(instance->self);
     life_busy(instance, NULL);
 }
@@ -293,7 +293,7 @@ static void on_wake(uv_async_t *handle)
 static void destroy(struct instance *instance)
 {
     if (instance->created) {
-        life_busy(instance, "destroy()");
+        life_busy(instance, "destroy() running");
         instance->judged.vtable.destroy(instance->self);
         life_busy(instance, NULL);
     }
@@ -307,7 +307,7 @@ static void destroy(struct instance *instance)
 
 static void unload(struct instance *instance)
 {
-    life_busy(instance, "unloading the file");
+    life_busy(instance, "unloading its file");
     load_close(&instance->image);
     life_busy(instance, NULL);
     life_unlink_copy(instance);

@@ -90,7 +90,7 @@ static void on_ready(uv_poll_t *poll, int status, int ready)
         events |= DBACK_FD_HANGUP;
     if (status < 0) /* an error waits: whatever it tries now will tell it which */
         events |= watch->events | DBACK_FD_HANGUP;
-    watch->loop->busy(watch->loop->arg, "a watch's callback");
+    watch->loop->busy(watch->loop->arg, "a watch's callback running");
     watch->callback(watch->arg, watch->fd, events);
     watch->loop->busy(watch->loop->arg, NULL);
     if (status < 0 && !watch->over)
@@ -208,7 +208,7 @@ static void on_due(uv_timer_t *handle)
             timer->due_ms += ((now - timer->due_ms) / timer->repeat_ms + 1) * timer->repeat_ms;
         schedule(timer);
     }
-    loop->busy(loop->arg, "a timer's callback");
+    loop->busy(loop->arg, "a timer's callback running");
     timer->callback(timer->arg);
     loop->busy(loop->arg, NULL);
     if (!timer->repeat_ms && !timer->over)

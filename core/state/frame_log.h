@@ -1,7 +1,8 @@
 /* The frame log: the one copy of everything that a server's viewers are sent.
  *
- * Ready-made WebSocket frames, back to back, in a chain of counted chunks of up to 64 KiB. The core thread appends;
- * edge workers read, each with a cursor per viewer, and write straight from the chunk to the socket. No locks.
+ * Ready-made WebSocket frames, back to back, in a chain of counted chunks of up to 64 KiB. The core thread
+ * appends; edge workers read, each with a cursor per viewer, and write straight from the chunk to the socket.
+ * No locks.
  *   - Bytes never change once published (the chunk's `used` is stored with release order after the bytes).
  *   - A frame never straddles two chunks.
  *   - A position is a 64-bit offset that only grows; it is a frame boundary.
@@ -35,11 +36,12 @@ void frame_log_unref(struct frame_log *log);            /* [any] NULL-safe */
 /* [core] Appends one text frame with this payload (header added here). -EMSGSIZE when it can't fit. */
 int frame_log_append(struct frame_log *log, struct str payload);
 
-/* [core] Nobody watches any more: gives the newest chunk back, unless a cursor still holds it. The head stays. */
+/* [core] Nobody watches any more: gives the newest chunk back, unless a cursor still holds it. The head
+ * stays. */
 void frame_log_trim(struct frame_log *log);
 
-/* [any] Total bytes ever appended: the position of the next frame. Never less than a cursor's position, wherever that
- * cursor has come to. */
+/* [any] Total bytes ever appended: the position of the next frame. Never less than a cursor's position,
+ * wherever that cursor has come to. */
 uint64_t frame_log_head(const struct frame_log *log);
 
 /* [core] A cursor at the head: what is appended from now on. */

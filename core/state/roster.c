@@ -244,7 +244,6 @@ static struct member *update(struct roster *roster, struct member *m, const stru
     if (recolored) {
         struct member *old = m;
         m = create_member(user);
-        m->touched = old->touched;
         link_member(roster, m, old->previous, old->next);
         free(old);
     }

@@ -20,12 +20,12 @@ struct roster_user {
     uint32_t status; /* ONLINE to OFFLINE, never UNKNOWN */
 };
 
-/* One thing for the viewers to see, valid during the callback. The roster has already carried it out, and nothing
- * beyond it; the callback may read the roster but not change it. */
+/* One thing for the viewers to see, valid during the callback. The roster has already carried it out, and
+ * nothing beyond it; the callback may read the roster but not change it. */
 struct roster_change {
     const struct roster_user *user;
-    bool gone;           /* delete */
-    bool with_username;  /* someone new: the presence carries the name (and the colour) */
+    bool gone;          /* delete */
+    bool with_username; /* someone new: the presence carries the name (and the colour) */
     bool with_role_color;
 };
 typedef void (*roster_change_callback)(void *arg, const struct roster_change *change);
@@ -39,12 +39,14 @@ const struct roster_user *roster_find(const struct roster *roster, struct str ui
 uint64_t roster_version(const struct roster *roster);
 
 /* An event "this user is here". 0: the roster is changed (or confirmed) and `emit` was called: once, or for a
- * rename of someone known twice, a delete and then the new one (who is the last to have come). -ENOENT: someone new
- * without a username; nothing happened, the provider has to be asked. An event that changes nothing is passed on all
- * the same (it's a fact that the provider wanted seen). `emit` may be NULL, here and below. */
-int roster_apply_user(struct roster *roster, const struct user_row *user, roster_change_callback emit, void *arg);
-/* An event "this user is gone". -ENOENT: wasn't on it, nothing happened (but it is remembered while an answer is under
- * way: rows that still list them are older). */
+ * rename of someone known twice, a delete and then the new one (who is the last to have come). -ENOENT:
+ * someone new without a username; nothing happened, the provider has to be asked. An event that changes
+ * nothing is passed on all the same (it's a fact that the provider wanted seen). `emit` may be NULL, here and
+ * below. */
+int roster_apply_user(struct roster *roster, const struct user_row *user, roster_change_callback emit,
+                      void *arg);
+/* An event "this user is gone". -ENOENT: wasn't on it, nothing happened (but it is remembered while an answer
+ * is under way: rows that still list them are older). */
 int roster_apply_gone(struct roster *roster, struct str uid, roster_change_callback emit, void *arg);
 
 /* A full answer begins: from now on events are remembered, because they win over its rows. Begun again:
@@ -52,17 +54,17 @@ int roster_apply_gone(struct roster *roster, struct str uid, roster_change_callb
 void roster_begin_answer(struct roster *roster);
 /* The full answer is there: the roster becomes it, except for users touched by an event since
  * roster_begin_answer(), and `emit` gets the differences only (departures first, then changes and
- * arrivals in the answer's order; a rename is a delete and an arrival in a row). Of two rows with one uid the last
- * counts. UNKNOWN status, missing name or colour keep what is shown; someone new gets offline, their uid as name, and
- * the default colour. Not begun: no event wins over it. */
+ * arrivals in the answer's order; a rename is a delete and an arrival in a row). Of two rows with one uid the
+ * last counts. UNKNOWN status, missing name or colour keep what is shown; someone new gets offline, their uid
+ * as name, and the default colour. Not begun: no event wins over it. */
 void roster_apply_answer(struct roster *roster, const struct user_row *users, size_t count,
                          roster_change_callback emit, void *arg);
 /* The answer won't come. */
 void roster_abort_answer(struct roster *roster);
 
 /* A swap: `emit` gets what turns `shown` into `candidate`, in the same manner; neither is changed. */
-void roster_difference(const struct roster *shown, const struct roster *candidate, roster_change_callback emit,
-                       void *arg);
+void roster_difference(const struct roster *shown, const struct roster *candidate,
+                       roster_change_callback emit, void *arg);
 
 /* Appends {"<uid>":{"uid":…,"username":…,"status":…,"roleColor":…},…}. */
 void roster_write(const struct roster *roster, struct text_buffer *out);

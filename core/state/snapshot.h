@@ -1,10 +1,10 @@
 /* A snapshot: the server-join frames of one roster, built once and shared by everyone who joins.
  *
- * The body ({"type":"server-join","data":{"users":{…}) is the same for all; what follows it (the request's echo, the
- * server's name, the client id) may differ. A small roster makes one whole frame per ending; a large one is cut into
- * WebSocket fragments that all joiners share, and only the last fragment carries the ending. So a stampede of
- * ten thousand viewers onto five thousand users holds the text once. Fragments also leave room between them for the
- * control frames that the WebSocket library sends by itself.
+ * The body ({"type":"server-join","data":{"users":{…}) is the same for all; what follows it (the request's
+ * echo, the server's name, the client id) may differ. A small roster makes one whole frame per ending; a
+ * large one is cut into WebSocket fragments that all joiners share, and only the last fragment carries the
+ * ending. So a stampede of ten thousand viewers onto five thousand users holds the text once. Fragments also
+ * leave room between them for the control frames that the WebSocket library sends by itself.
  */
 #ifndef DBACK_STATE_SNAPSHOT_H
 #define DBACK_STATE_SNAPSHOT_H
@@ -17,20 +17,20 @@
 #define SNAPSHOT_FRAGMENT 16384
 
 struct snapshot {
-    unsigned references;   /* atomic */
-    uint64_t version;      /* roster_version() that it shows */
-    struct str body;       /* owned */
+    unsigned references;      /* atomic */
+    uint64_t version;         /* roster_version() that it shows */
+    struct str body;          /* owned */
     struct frame **fragments; /* shared; none for a small body */
     size_t fragment_count;
-    struct str ending;        /* owned: that of `last` */
-    struct frame *last;       /* the frame that closes the message, for `ending` */
+    struct str ending;  /* owned: that of `last` */
+    struct frame *last; /* the frame that closes the message, for `ending` */
 };
 
 struct snapshot *snapshot_create(const struct roster *roster);
 struct snapshot *snapshot_ref(struct snapshot *snapshot); /* [any] */
 void snapshot_unref(struct snapshot *snapshot);           /* [any] NULL-safe */
-/* [core] The closing frame for this ending, counted for the caller; the latest is kept, because joiners in a row
- * mostly ask alike. */
+/* [core] The closing frame for this ending, counted for the caller; the latest is kept, because joiners in a
+ * row mostly ask alike. */
 struct frame *snapshot_last_frame(struct snapshot *snapshot, struct str ending);
 
 #endif

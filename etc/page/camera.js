@@ -1,12 +1,13 @@
 /* How the island meets the canvas: how large an island suits the space, at which scale, and what part of it shows.
  *
- * A world pixel is always a whole number of device pixels (a half when zoomed far out), so that the pictures stay
+ * A world pixel is a whole number of device pixels (a part of one when zoomed far out), so that the pictures stay
  * crisp on every screen. Lengths here are device pixels unless they say "world".
  */
 
 const HEADROOM = 36; /* world pixels above the island: a tree on the rim */
 const WANTED_SCALES = [3, 2, 1.5, 1, 0.75]; /* CSS pixels per world pixel, best first */
 const NAMED_CROWD = 30; /* up to so many people, each name is shown and needs room */
+const STEPS = [0.125, 0.25, 1 / 3, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 12];
 
 /** Tiles that a crowd wants to live well. */
 function tilesFor(crowd) {
@@ -24,7 +25,7 @@ export function planIsland(width, height, ratio, crowd) {
   let plan = null;
   for (const wanted of WANTED_SCALES) {
     const scale = Math.max(1, Math.round(wanted * ratio));
-    const wide = (width * 0.95) / scale;
+    const wide = (width * 0.9) / scale;
     const deep = Math.max(60, (height / scale - HEADROOM - 24) / 1.22);
     const tiles = ((wide * deep) / 256) * 0.68;
     plan = { scale, width: wide, height: deep };
@@ -66,7 +67,7 @@ export class Camera {
 
   /** Is there more than the canvas shows? */
   get overflows() {
-    return (this.world.right - this.world.left) * this.scale > this.width * 1.03 ||
+    return (this.world.right - this.world.left) * this.scale > this.width * 1.06 ||
       (this.world.bottom - this.world.top) * this.scale > this.height * 1.2;
   }
 
@@ -87,9 +88,18 @@ export class Camera {
     this.contain();
   }
 
+  /** The scale at which all of the island shows, the first one unless that is too large. */
+  fit() {
+    const whole = Math.min(this.width / (this.world.right - this.world.left), this.height / (this.world.bottom - this.world.top));
+    this.reset();
+    if (this.overflows)
+      this.scale = STEPS.filter((s) => s <= whole).pop() ?? STEPS[0];
+    this.contain();
+  }
+
   /** One step in (1) or out (-1), around a point of the canvas. */
   zoom(step, px = this.width / 2, py = this.height / 2) {
-    const steps = [0.5, 1, 2, 3, 4, 5, 6, 8, 10, 12].filter((s) => s >= this.fitScale / 6 && s <= this.fitScale * 4);
+    const steps = STEPS.filter((s) => s >= this.fitScale / 8 && s <= this.fitScale * 4);
     const at = steps.reduce((best, s, i) => (Math.abs(s - this.scale) < Math.abs(steps[best] - this.scale) ? i : best), 0);
     const next = steps[Math.max(0, Math.min(steps.length - 1, at + step))];
     const worldX = this.x + (px - this.width / 2) / this.scale;

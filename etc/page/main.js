@@ -10,6 +10,8 @@ import { Stage } from './stage.js';
 import { Door, Switcher } from './switcher.js';
 import { World } from './world.js';
 
+const NOTICE_MS = 8000;
+
 const find = (id) => document.getElementById(id);
 
 const canvas = find('world');
@@ -28,17 +30,20 @@ const people = new People({
   toggle: find('people-toggle'), onChoose: (uid) => stage.choose(uid),
 });
 const switcher = new Switcher(find('switcher'), (server) => {
-  if (server.passworded && server.id !== here?.server?.id)
+  if (server.passworded && server !== here?.server) {
     door.open(server);
-  else
-    join(server.id);
+    return;
+  }
+  door.close();
+  join(server.id);
 });
 const door = new Door(find('door'), (server, password) => join(server.id, password));
 
 let servers = [];
-let here = null;      /* {asked, password, server, name} once joined on this connection */
-let home = null;      /* what to ask for after a loss: {asked, password} */
-const asked = [];     /* joins without an answer yet, oldest first */
+let here = null;   /* {server, key, name} once joined on this connection */
+let home = null;   /* {id, password} of the last good join: what to ask for after a loss */
+let shown = null;  /* the key of the server on stage, also while the connection is lost */
+const asked = [];  /* {id, password} of joins without an answer yet, oldest first */
 
 /* ------------------------------------------------------------------ status ------------------------------------- */
 
@@ -52,12 +57,30 @@ function say(phase, text) {
   find('try-now').hidden = phase !== 'waiting';
 }
 
+/** A sentence of the server's, left standing for a while. */
+let noticeTimer = 0;
+function notice(text) {
+  clearTimeout(noticeTimer);
+  say(here ? 'live' : 'connecting', text);
+  noticeTimer = setTimeout(() => {
+    noticeTimer = 0;
+    sayWhereWeAre();
+  }, NOTICE_MS);
+}
+
 function sayWhereWeAre() {
+  if (!here || noticeTimer)
+    return;
   const count = roster.size;
   say('live', `Live on ${here.name}: ${count.toLocaleString()} ${count === 1 ? 'person' : 'people'}`);
 }
 
 /* ------------------------------------------------------------------ what is shown ------------------------------- */
+
+function showServer() {
+  switcher.mark(here?.server ?? null);
+  canvas.dataset.server = here?.server?.id ?? '';
+}
 
 function showCrowd() {
   canvas.dataset.users = roster.size;
@@ -75,57 +98,58 @@ function crowdChanged() {
   crowdTimer ||= setTimeout(() => {
     crowdTimer = 0;
     showCrowd();
-    stage.enter(stage.name, roster.size);
-    if (here && statusLine.dataset.phase === 'live')
-      sayWhereWeAre();
+    stage.enter(stage.key, roster.size);
+    sayWhereWeAre();
   }, 300);
 }
 
 /* ------------------------------------------------------------------ frames -------------------------------------- */
 
 function join(id, password = '') {
-  asked.push({ asked: id, password });
-  if (!connection.send(connectFrame(id, password)))
-    asked.pop();
+  if (connection.send(connectFrame(id, password)))
+    asked.push({ id, password });
 }
 
-/** The entry of the list that a join's answer is about. */
+/** The entry of the list that an asked id means, or null. */
 function serverOf(id) {
-  return servers.find((s) => s.id === id || s.discordId === id) ?? (id === 'default' ? servers.find((s) => s.isDefault) : undefined);
+  const named = servers.find((s) => s.id === id || s.discordId === id);
+  return named ?? (id === 'default' ? servers.find((s) => s.isDefault) : undefined) ?? null;
 }
 
 function onServerList(frame) {
   servers = frame.servers;
   if (here)
-    here.server = serverOf(here.asked ?? 'default') ?? null;
-  switcher.current = here?.server ?? null;
+    here.server = servers.find((s) => s.discordId === here.key) ?? serverOf(home.id ?? 'default');
   switcher.show(servers);
-  const lost = here && servers.length && !here.server;
-  if ((!here || lost) && !asked.length)
-    join(lost ? null : home?.asked ?? null, lost ? '' : home?.password);
+  showServer();
+  const lost = here && servers.length > 0 && !here.server;
+  if (lost)
+    join(null);
+  else if (!here && !asked.length)
+    join(home?.id ?? null, home?.password);
 }
 
 function onServerJoin(frame) {
-  const answered = asked.findIndex((each) => (each.asked ?? 'default') === frame.asked);
-  const request = answered < 0 ? { asked: frame.asked, password: home?.password ?? '' } : asked.splice(0, answered + 1)[answered];
-  const server = serverOf(frame.asked) ?? null;
-  const moved = !here || here.server?.discordId !== server?.discordId || here.name !== frame.name;
-  here = { ...request, server, name: frame.name };
-  home = { asked: request.asked, password: request.password };
-  roster.replace(frame.users);
-  if (moved && canvas.dataset.server !== (server?.id ?? frame.asked)) {
+  const answered = asked.findIndex((each) => (each.id ?? 'default') === frame.asked);
+  const request = answered < 0 ? { id: frame.asked, password: home?.password ?? '' } : asked.splice(0, answered + 1)[answered];
+  const server = serverOf(frame.asked);
+  const key = server?.discordId ?? frame.name;
+  home = request;
+  here = { server, key, name: frame.name };
+  if (key !== shown) {
+    shown = key;
     world.replace([]);
     chat.clear();
     people.choose(null);
   }
-  canvas.dataset.server = server?.id ?? frame.asked;
-  stage.enter(frame.name, roster.size);
+  roster.replace(frame.users);
+  stage.enter(key, roster.size);
   world.replace(frame.users);
   stage.redraw();
-  switcher.mark(server);
   door.close();
   people.show(roster);
   legend.show(roster);
+  showServer();
   showCrowd();
   sayWhereWeAre();
 }
@@ -159,16 +183,13 @@ function onMessage(frame) {
 
 function onError(frame) {
   const refused = asked.shift();
-  if (refused && door.server?.id === refused.asked && door.refuse(frame.text))
+  if (refused && door.server?.id === refused.id && door.refuse(frame.text))
     return;
-  if (here) {
-    say('live', frame.text);
+  notice(frame.text);
+  if (here)
     return;
-  }
-  say('connecting', frame.text);
-  const fallBack = refused && refused.asked !== null;
   home = null;
-  if (fallBack)
+  if (refused && refused.id !== null)
     join(null);
 }
 
@@ -179,11 +200,13 @@ const handlers = { 'server-list': onServerList, 'server-join': onServerJoin, pre
 function onPhase({ phase, attempt, delay }) {
   if (phase === 'open') {
     say('connecting', 'Connected, joining …');
-    join(home?.asked ?? null, home?.password);
+    join(home?.id ?? null, home?.password);
     return;
   }
   asked.length = 0;
   here = null;
+  clearTimeout(noticeTimer);
+  noticeTimer = 0;
   if (phase === 'connecting')
     say('connecting', attempt ? 'Connecting again …' : 'Connecting …');
   else

@@ -82,7 +82,7 @@ export class Pointer {
   }
 
   fit() {
-    this.stage.camera.reset();
+    this.stage.camera.fit();
     this.changed();
   }
 

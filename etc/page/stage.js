@@ -15,6 +15,7 @@ import { Words } from './words.js';
 
 const FRAME_MS = 24;    /* people stroll: thirty pictures a second are plenty */
 const APPEAR_MS = 350;
+const RESIZE_MS = 120;
 const VEIL = 0.5;       /* how solid a tree is that somebody stands behind */
 const SIGHT_MARGIN = 50; /* world pixels: the tallest thing that may reach into sight */
 
@@ -29,7 +30,7 @@ export class Stage {
     this.backdrop = new Backdrop();
     this.air = new Air();
     this.words = new Words();
-    this.name = '';
+    this.key = '';
     this.crowd = 0;
     this.night = false;
     this.hovered = null;
@@ -39,6 +40,7 @@ export class Stage {
     this.last = 0;
     this.asked = false;
     this.moved = false;
+    this.resizing = 0;
     this.onBuilt = () => {};
     this.frame = this.frame.bind(this);
     new ResizeObserver(() => this.measure()).observe(canvas);
@@ -56,10 +58,20 @@ export class Stage {
     const width = Math.max(1, Math.round(box.width * ratio));
     const height = Math.max(1, Math.round(box.height * ratio));
     const open = Math.max(1, width - Math.round(this.coveredWidth() * ratio));
-    if (width === this.canvas.width && height === this.canvas.height && ratio === this.ratio && open === this.open)
+    const size = [width, height, ratio, open].join();
+    if (size === this.size)
       return;
-    this.ratio = ratio;
-    this.open = open;
+    clearTimeout(this.resizing);
+    if (this.size) {
+      /* Somebody drags a window's edge: the old picture is stretched until the size settles. */
+      this.resizing = setTimeout(() => this.resize(width, height, ratio, open, size), RESIZE_MS);
+      return;
+    }
+    this.resize(width, height, ratio, open, size);
+  }
+
+  resize(width, height, ratio, open, size) {
+    Object.assign(this, { ratio, open, size });
     this.canvas.width = width;
     this.canvas.height = height;
     this.build();
@@ -71,17 +83,17 @@ export class Stage {
   }
 
   setCalm(calm) {
-    this.world.calm = calm;
+    this.world.setCalm(calm);
     this.redraw();
   }
 
-  /** Shows a server by its name; each has an island of its own. */
-  enter(name, crowd) {
-    if (name === this.name && !this.outgrown(crowd))
+  /** Shows a server; each has an island of its own, made of its `key`. */
+  enter(key, crowd) {
+    if (key === this.key && !this.outgrown(crowd))
       return;
-    if (name !== this.name)
+    if (key !== this.key)
       this.words.hush();
-    this.name = name;
+    this.key = key;
     this.crowd = crowd;
     this.build();
   }
@@ -95,7 +107,7 @@ export class Stage {
     if (!this.ratio)
       return;
     const { width, height } = this.canvas;
-    const seed = seedOf(this.name);
+    const seed = seedOf(this.key);
     const plan = planIsland(this.open, height, this.ratio, this.crowd);
     const key = [seed, plan.width, plan.height, this.crowd].join();
     if (key !== this.islandKey) {

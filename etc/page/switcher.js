@@ -70,8 +70,12 @@ export class Switcher {
   /** Shows which server we are on: an entry of the list, or null. */
   mark(server) {
     this.current = server;
-    for (const button of this.place.querySelectorAll('button'))
-      button.setAttribute('aria-pressed', String(button.dataset.id === server?.id));
+    for (const button of this.place.querySelectorAll('button')) {
+      const pressed = button.dataset.id === server?.id;
+      button.setAttribute('aria-pressed', String(pressed));
+      if (pressed)
+        this.place.scrollLeft = button.offsetLeft - this.place.offsetLeft - 40;
+    }
     const select = this.place.querySelector('select');
     if (select)
       select.value = server?.id ?? '';

@@ -22,6 +22,14 @@ export class World {
     this.calm = false;
   }
 
+  /** When calm, everybody stays where they are. */
+  setCalm(calm) {
+    this.calm = calm;
+    for (const figure of this.figures.values())
+      if (calm)
+        figure.walk = null;
+  }
+
   /** Everybody moves to `island`; who stood somewhere that is still there stays. */
   settle(island) {
     this.island = island;

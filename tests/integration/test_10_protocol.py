@@ -8,7 +8,7 @@ import websockets
 
 from harness.client import (BINARY, CLOSE, CONTINUATION, LOGIN, PING, PONG, TEXT, Client, Closed, connect, frame,
                             join, run, still_serves)
-from harness.daemon import mock
+from harness.daemon import FULL, mock
 from harness.mockdata import (DOCS, DWORLD, INVALID_BINARY, INVALID_JSON, LOGIN_FAILED, NAMES, NEEDS_LOGIN, OAUTH,
                               REPOS, SERVER_LIST, SORRY, UNKNOWN_TYPE, USERS)
 from harness.wire import close_payload
@@ -306,7 +306,7 @@ def test_a_message_in_fragments(daemon):
             await asyncio.sleep(0)
         client.write(frame(b"", CONTINUATION))
         assert (await client.expect("server-join"))["data"]["request"] == {"server": "docs"}
-        assert client.pongs == [b"between"] * len(pieces)
+        assert set(client.pongs) == {b"between"}, "one pong may answer several pings, but there must be one"
         client.drop()
     run(scene())
 
@@ -464,16 +464,16 @@ def test_two_independent_clients_agree(daemon):
 
 
 def test_silence_is_met_with_a_ping(start):
+    """Who doesn't answer is closed, half a minute later (that part with D_BACK_FULL only)."""
     daemon = start(limits={"ping_interval": 1})
 
     async def scene():
         polite, deaf = await opened(daemon), await opened(daemon)
         deaf.answer_pings = False
-        ends = [asyncio.create_task(c.close_code(timeout=60)) for c in (polite, deaf)]
-        while polite.pings < 2 or not ends[1].done():
+        ends = [asyncio.create_task(c.close_code(timeout=90)) for c in (polite, deaf)]
+        while polite.pings < 2 or deaf.pings < 1 or FULL and not ends[1].done():
             assert not ends[0].done(), "closed although it answered"
             await asyncio.sleep(0.05)
-        assert deaf.pings >= 1, "closed without having been asked"
         ends[0].cancel()
         await asyncio.gather(*ends, return_exceptions=True)
         polite.drop()

@@ -166,7 +166,7 @@ MISTAKES = {
     "no such plugin folder": (GOOD + 'plugin_dir = "/does/not/exist";\n', 3, "plugin_dir"),
     "syntax": (GOOD + 'log = {\n  level "info"; };\n', 4, ""),
     "an open string": (GOOD + 'static_dir = "\n\n', None, ""),
-    "a key twice": ("port = 1;\nport = 2;\n", 2, "port"),
+    "a key twice": ("port = 1;\nport = 2;\n", 2, "second"),
 }
 
 
@@ -285,7 +285,7 @@ def test_a_provider_that_never_starts(prepare):
     daemon = prepare(providers=[plugin("misbehave", mode="hang_create", deadline_ms=500)],
                      limits={"stop_timeout_ms": 500}).launch()
     daemon.ended(1)
-    assert daemon.count_log(r"ERROR.*misbehave.*500 ms|500 ms.*misbehave"), daemon.tail()
+    assert daemon.count_log(r"misbehave.*500 ms"), daemon.tail()
 
 
 def test_a_minimal_plugin_is_enough(start):

@@ -7,10 +7,10 @@
  *   late_users        answers users after the deadline (option "late_ms", 1500), then with a second done
  *   double_done       each request is answered twice, the second time with an error
  *   ten_threads       users come from ten threads at once, each with rows and a done
- *   garbage           rows and events that break every rule, among good ones
- *   flood             100,000 events as fast as they are taken, again and again while BUSY; then a message
- * with the count fail_create       create fails with a sentence    fail_create_silent   create fails without
- * one after_swap        a thread goes on emitting after quiesce, for "linger_ms" (500) silent            no
+ *   garbage           rows and events that break every rule, among good ones; the last event is the message
+ * "still here" flood             100,000 events as fast as they are taken, again and again while BUSY; then a
+ * message with the count fail_create       create fails with a sentence    fail_create_silent   create fails
+ * without one after_swap        a thread goes on emitting after quiesce, for "linger_ms" (500) silent no
  * done, ever
  */
 #define _GNU_SOURCE
@@ -311,8 +311,6 @@ static void users(void *self, dback_request request, dback_str server)
     if (is(mis, "garbage"))
         put_garbage_users(mis, request);
     end(mis, request);
-    if (is(mis, "garbage"))
-        emit_garbage(mis);
 }
 
 static void validate(void *self, dback_request request, const dback_login *login)
@@ -372,6 +370,8 @@ static void watched(void *self, dback_str server, uint32_t viewers)
     (void)server;
     if (is(mis, "flood") && viewers > 0 && mis->flooded == 0 && !mis->flood_timer)
         mis->flood_timer = mis->host->start_timer(mis->host, 1, 0, flood, mis);
+    if (is(mis, "garbage") && viewers > 0)
+        emit_garbage(mis);
 }
 
 /* ---------------------------------------------------------------- life --------------------- */

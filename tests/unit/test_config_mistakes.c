@@ -8,7 +8,7 @@
 #define SYNTAX                                                                                               \
     "syntax error here or just before; allowed: NAME = VALUE; with strings in \"quotation marks\", groups "  \
     "in { }, "                                                                                               \
-    "lists in ( ) and arrays in [ ]\n"
+    "lists in ( ) and arrays in [ ], and no comma behind the last entry\n"
 #define UNREADABLE "; allowed: a regular file that d-back may read\n"
 #define MOCK "{ name = \"m\"; plugin = \"mock\"; }"
 
@@ -249,6 +249,7 @@ static void test_syntax(void **state)
     static const struct mistaken cases[] = {
         { "port = 1;\n\nhost = ;", "d-back.cfg:3: " SYNTAX },
         { "port 3000", "d-back.cfg:1: " SYNTAX },
+        { "providers = (\n" MOCK ",\n);", "d-back.cfg:3: " SYNTAX },
         { "\"port\" = 3000;", "d-back.cfg:1: " SYNTAX },
         { "port = 1;\nport = 2;",
           "d-back.cfg:2: this key is given a second time in its group; leave one of them out\n" },

@@ -265,6 +265,25 @@ static void test_tags_tell_bytes_apart(void **state)
     }
 }
 
+/* Changes that would cancel out, if the words' highest bits never met the lower ones. */
+static void test_tags_mind_the_highest_bits(void **state)
+{
+    (void)state;
+    char bytes[16] = { 0 }, first[64];
+    struct http_response response;
+    http_response_init(&response);
+    http_respond_bytes(&response, NULL, (struct str){ bytes, sizeof bytes }, STR("a/b"));
+    snprintf(first, sizeof first, "%s", field(&response, "ETag"));
+    http_response_finish(&response);
+    for (int i = 0; i < 2; i++) {
+        memset(bytes, 0, sizeof bytes);
+        bytes[i * 7] = bytes[8 + i * 7] = (char)0x80; /* whichever end the word's highest byte is */
+        http_respond_bytes(&response, NULL, (struct str){ bytes, sizeof bytes }, STR("a/b"));
+        assert_string_not_equal(field(&response, "ETag"), first);
+        http_response_finish(&response);
+    }
+}
+
 static void test_unfit_content_types_are_replaced(void **state)
 {
     (void)state;
@@ -390,6 +409,7 @@ static void test_conditions(void **state)
     assert_int_equal(status_for(GET "If-None-Match: \"other\"\r\n"), 200);
     assert_int_equal(status_for(GET "If-None-Match: \"unclosed, %s\r\n"), 200);
     assert_int_equal(status_for(GET "If-None-Match:\r\n"), 200);
+    assert_int_equal(status_for(GET "If-None-Match:\r\nIf-Modified-Since: " MODIFIED_TEXT "\r\n"), 200);
     assert_int_equal(status_for(GET "If-None-Match: nonsense %s\r\n"), 200);
     /* The tag counts before the date. */
     assert_int_equal(status_for(GET "If-None-Match: \"other\"\r\nIf-Modified-Since: " MODIFIED_TEXT "\r\n"),
@@ -432,6 +452,7 @@ static void test_ranges(void **state)
     assert_part("bytes=15-", "bytes 15-19/20", "fghij");
     assert_part("bytes=15-99", "bytes 15-19/20", "fghij");
     assert_part("bytes=15-99999999999999999999999999", "bytes 15-19/20", "fghij");
+    assert_part("bytes=15-18446744073709551632", "bytes 15-19/20", "fghij"); /* 2^64 + 16 */
     assert_part("bytes=-3", "bytes 17-19/20", "hij");
     assert_part("bytes=-20", "bytes 0-19/20", CONTENT);
     assert_part("bytes=-99999999999999999999999", "bytes 0-19/20", CONTENT);
@@ -455,6 +476,14 @@ static void test_ranges(void **state)
     assert_int_equal(status_for(HEAD "Range: bytes=0-1\r\n"), 200); /* ranges are GET's alone */
 }
 
+static int lowest_free_descriptor(void)
+{
+    int fd = dup(STDIN_FILENO);
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
 static void test_unsatisfiable_ranges(void **state)
 {
     (void)state;
@@ -464,10 +493,12 @@ static void test_unsatisfiable_ranges(void **state)
         char text[256];
         snprintf(text, sizeof text, GET "Range: %s\r\n", ranges[i]);
         struct http_response response;
+        int free_before = lowest_free_descriptor();
         respond(&response, text, CONTENT);
         assert_common(&response, 416);
         assert_field(&response, "Content-Range", "bytes */20");
         assert_int_equal(response.fd, -1);
+        assert_int_equal(lowest_free_descriptor(), free_before); /* the file was closed */
         assert_null(memmem(response.body, response.length, CONTENT, strlen(CONTENT)));
         http_response_finish(&response);
     }
@@ -619,6 +650,7 @@ int main(void)
         cmocka_unit_test(test_redirect),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_tags_tell_bytes_apart),
+        cmocka_unit_test(test_tags_mind_the_highest_bits),
         cmocka_unit_test(test_unfit_content_types_are_replaced),
         cmocka_unit_test(test_a_file),
         cmocka_unit_test(test_conditions),

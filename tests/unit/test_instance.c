@@ -567,6 +567,7 @@ static pthread_t storm_threads[4];
 static void *storm(void *arg)
 {
     (void)arg;
+    wait_at_gate(); /* events may come before MAIL_CREATED, but start() wants that one first */
     while (!atomic_load(&storm_over)) {
         uint64_t hold = puppet.host->hold(puppet.host, dback_text("storm"));
         emit_message("s", "hello");
@@ -601,7 +602,9 @@ static void test_calls_until_the_very_end(void **state)
     puppet.on_destroy = end_storm;
     for (int round = 0; round < 20; round++) {
         atomic_store(&storm_over, false);
+        atomic_store(&puppet.gate, false);
         start();
+        atomic_store(&puppet.gate, true);
         for (uint64_t i = 0; i < 50; i++) {
             ask(i, CAP_USERS);
             if (i % 3 == 0)

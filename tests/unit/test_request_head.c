@@ -213,7 +213,7 @@ static void test_hosts(void **state)
         assert_true(host_valid(str_of(valid[i])));
     for (size_t i = 0; i < ARRAY_LENGTH(invalid); i++) {
         if (host_valid(str_of(invalid[i])))
-            print_message("taken for a host: %s\n", invalid[i]);
+            print_message("number %zu is taken for a host\n", i);
         assert_false(host_valid(str_of(invalid[i])));
     }
     assert_false(host_valid((struct str){ NULL, 0 }));
@@ -326,9 +326,10 @@ static void test_an_upgrade(void **state)
     head = good("GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, UPGRADE\r\nUpgrade: h2c, WebSocket\r\n"
                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " KEY "\r\n\r\n");
     assert_true(head.wants_websocket);
-    head = good(
-        "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " KEY "\r\n\r\n");
+    head =
+        good("GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\nConnection: upgrade\r\nConnection: x\r\n"
+             "Upgrade: websocket\r\nUpgrade: h2c\r\n"
+             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " KEY "\r\n\r\n");
     assert_true(head.wants_websocket);
 }
 
@@ -341,8 +342,7 @@ static void test_what_is_no_upgrade(void **state)
         "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: close\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n\r\n",
-        "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
-        "AA\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocketx\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: h\r\nConnection: xUpgrade\r\nUpgrade: websocket\r\n\r\n",
     };
@@ -366,6 +366,7 @@ static void test_wrong_upgrades(void **state)
     bad(WITH("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQAA\r\n"), 400);
     bad(WITH("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub2=jZQ==\r\n"), 400);
     bad(WITH("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBs SBub25jZQ==\r\n"), 400);
+    bad(WITH("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ===\r\n"), 400);
     bad(WITH("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Key: " KEY "\r\n"),
         400);
     bad(WITH("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " KEY "\r\nContent-Length: 1\r\n"), 400);
@@ -430,7 +431,10 @@ static void test_decoding_paths(void **state)
     static const char *const wrong[] = { "/x%", "/x%4", "/x%g0", "/x%0g", "/%00", "%%41", "%-1", "% 1" };
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
         assert_false(path_decode(str_of(wrong[i]), &out));
-        assert_false(path_escapes_valid(str_of(wrong[i])));
+        size_t len = strlen(wrong[i]);
+        char *block = memcpy(malloc(len), wrong[i], len); /* nothing behind it may be looked at */
+        assert_false(path_escapes_valid((struct str){ block, len }));
+        free(block);
         assert_int_equal(out.len, before);
     }
     text_finish(&out);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SECRET "the secret"
@@ -76,6 +77,8 @@ static int make_tree(void **state)
     put_file(tree, "site/\xc3\xa4.txt", "umlaut");
     put_file(tree, "site/..dots.txt", SECRET);
     put_file(tree, "site/.well-known/security.txt", "contact");
+    put_file(tree, "site/back\\slash.txt", SECRET);
+    put_file(tree, "site/\xff.txt", SECRET);
     put_link(tree, "site/inside.js", "app.js");
     put_link(tree, "site/a/up.js", "../app.js");
     put_link(tree, "site/folder-link", "a");
@@ -180,6 +183,8 @@ static void test_files_are_found(void **state)
 static void test_links_within_are_followed(void **state)
 {
     const struct tree *tree = *state;
+    if (syscall(SYS_openat2, -1, "", NULL, 0) < 0 && (errno == ENOSYS || errno == EPERM))
+        skip(); /* an old kernel, or valgrind */
     found(tree, "/inside.js", "script", "text/javascript; charset=utf-8");
     found(tree, "/a/up.js", "script", "text/javascript; charset=utf-8");
     found(tree, "/folder-link/b/deep.css", "deep", "text/css; charset=utf-8");
@@ -255,6 +260,8 @@ static const char *const tricks[] = {
     "/../site/app.js",
     "/..\\secret.txt",
     "/a\\..\\..\\secret.txt",
+    "/back\\slash.txt",
+    "/\xff.txt",
     "/out.txt",
     "/out/secret.txt",
     "/out/site-private/secret.txt",

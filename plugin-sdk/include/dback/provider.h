@@ -216,7 +216,8 @@ struct dback_host {
      *   put_login      for validate(), optional: who it is. `uid` as on the roster, 1 to 64 bytes
      *   put_client_id  for client_id(): 1 to 64 bytes
      *   put_file       for static_file(): an absolute path of a readable regular file, at most
-     *                  4095 bytes, and its content type ("" lets the host tell by the name)
+     *                  4095 bytes, and its content type (at most 127 bytes of printable
+     *                  ASCII; "" lets the host tell by the name)
      *   put_bytes      for static_file(): the content itself, at most 16 MiB, and its type.
      *                  The later of put_file and put_bytes counts. */
     int32_t (*put_server)(const dback_host *host, dback_request request, const dback_server *server);
@@ -245,7 +246,8 @@ struct dback_host {
     /* [provider] Call `callback` whenever `fd` is ready for `events` (DBACK_FD_*; level-triggered).
      * One watch per fd. Answers a number above 0, or below 0 an error (DBACK_INVALID: bad fd or
      * already watched; DBACK_LIMIT). Unwatch before you close the fd; both are allowed inside the
-     * callback. What is still watched after destroy() is unwatched. */
+     * callback. The host watches a duplicate of it, so what it leads to stays open until then. What
+     * is still watched after destroy() is unwatched. */
     int64_t (*watch_fd)(const dback_host *host, int fd, uint32_t events, dback_fd_callback callback, void *arg);
     void (*unwatch_fd)(const dback_host *host, int64_t watch);
 

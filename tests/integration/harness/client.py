@@ -32,6 +32,7 @@ class Client:
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
         self.answer_pings = True
+        self.closing = False
         self.pings = self.frames = 0
         self.pongs = []
         self.partial = None
@@ -123,6 +124,8 @@ class Client:
                 self.pongs.append(payload)
             elif opcode == CLOSE:
                 code = struct.unpack(">H", payload[:2])[0] if payload else 1005
+                if not self.closing:
+                    self.writer.write(frame(payload[:2], CLOSE))
                 raise Closed(code, payload[2:].decode())
             elif opcode == CONTINUATION:
                 assert self.partial is not None, "a continuation of nothing"
@@ -216,6 +219,7 @@ class Client:
 
     async def close(self, code=1000):
         """The closing handshake; the code that came back."""
+        self.closing = True
         self.writer.write(frame(close_payload(code), CLOSE))
         answer = await self.close_code()
         self.drop()

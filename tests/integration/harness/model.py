@@ -8,7 +8,8 @@ what a newcomer is shown.
 import asyncio
 import re
 
-from .client import Client, Closed
+from .client import Client, Closed, connect, snapshot
+from .daemon import patience
 
 STATUSES = ("online", "idle", "dnd", "offline")
 COLOR = re.compile(r"#[0-9a-f]{6}")
@@ -133,20 +134,24 @@ def check_shape(message):
 
 
 class Viewer:
-    """A joined client whose model follows along in the background."""
+    """A joined client whose model follows along in the background. With `rejoin` it answers a new list by asking
+    again for what it watches, as the real client does."""
 
     def __init__(self, client, prints=False):
         self.client = client
+        self.again = None
         self.model = Model(prints)
         self.closed = None
         self.task = None
         self.moved = asyncio.Event()
 
     @classmethod
-    async def enter(cls, daemon, server="default", prints=False, **more):
+    async def enter(cls, daemon, server="default", prints=False, rejoin=False, **more):
         self = cls(await Client.open(daemon), prints)
         self.model.apply(await self.client.expect("server-list"))
         await self.client.ask(server, **more)
+        if rejoin:
+            self.again = connect(server, **more)
         self.task = asyncio.create_task(self._follow())
         await self.until(lambda m: m.joins == 1, "server-join")
         return self
@@ -154,7 +159,10 @@ class Viewer:
     async def _follow(self):
         try:
             while True:
-                self.model.apply(await self.client.recv(timeout=3600))
+                message = await self.client.recv(timeout=3600)
+                self.model.apply(message)
+                if message["type"] == "server-list" and self.again:
+                    await self.client.send(self.again)
                 self.moved.set()
         except Closed as closed:
             self.closed = closed.code
@@ -163,7 +171,6 @@ class Viewer:
 
     async def until(self, condition, what, timeout=30):
         """Waits until the model fulfils it; raises what broke the model, or says what never came."""
-        from .daemon import patience
         loop = asyncio.get_running_loop()
         end = loop.time() + patience(timeout)
         while not condition(self.model):
@@ -198,8 +205,6 @@ async def agree(viewers, daemon, server="default", timeout=30, **more):
     """Every model comes to equal what a newcomer is shown. While events keep coming the two are never of the
     same instant, so this is for a world that has come to rest, or does so now and then: it tries until
     they agree."""
-    from .daemon import patience
-    from .client import snapshot
     loop = asyncio.get_running_loop()
     end = loop.time() + patience(timeout)
     while True:

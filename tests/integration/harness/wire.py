@@ -143,7 +143,8 @@ def exchange(daemon, request, timeout=20):
 
 
 def http(daemon, path="/", method="GET", host="localhost:3000", headers=(), minor=1):
-    """One request, its path sent as it is. The body's length is checked against Content-Length."""
+    """One request, its path sent as it is. The body's length is checked against Content-Length. (A head that is
+    refused as malformed may not have been understood as HEAD.)"""
     if isinstance(path, str):
         path = path.encode("latin-1")
     fields = [("Host", host)] if host is not None else []
@@ -152,7 +153,7 @@ def http(daemon, path="/", method="GET", host="localhost:3000", headers=(), mino
     head += "".join(f"{n}: {v}\r\n" for n, v in fields).encode("latin-1") + b"\r\n"
     response = exchange(daemon, head)
     length = response.headers.get("content-length")
-    if method == "HEAD" or response.status in (204, 304):
+    if method == "HEAD" and response.status != 400 or response.status in (204, 304):
         assert response.body == b"", f"a body where none may be: {response.body[:100]!r}"
     elif length is not None:
         assert len(response.body) == int(length), (len(response.body), length)

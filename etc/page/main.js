@@ -151,7 +151,10 @@ function onServerJoin(frame) {
   legend.show(roster);
   showServer();
   showCrowd();
-  sayWhereWeAre();
+  if (noticeTimer)
+    say('live', statusText.textContent);
+  else
+    sayWhereWeAre();
 }
 
 /** Is this event about the server that we watch? */

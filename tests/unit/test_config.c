@@ -432,11 +432,11 @@ static void test_overridden_folder(void **state)
 
 static void test_include(void **state)
 {
-    write_text("one.cfg", "port = 5;\n");
+    write_text("o\"n\\e.cfg", "port = 5;\n");
     write_text("two.cfg", "# nothing\nlog = {\n@include \"three.cfg\"\n}");
     write_text("three.cfg", "level = \"warn\"");
     struct config *config =
-        load_text(*state, "/* \n@include \"no.cfg\"\n*/ # @include \"no.cfg\"\n@include \"one.cfg\"\n"
+        load_text(*state, "/* \n@include \"no.cfg\"\n*/ # @include \"no.cfg\"\n@include \"o\\\"n\\\\e.cfg\"\n"
                           "host = \"localhost\"; // @include\n \t@include\t\"two.cfg\" ; workers = 2;\n"
                           "static_dir = \"pa\" # comment\n \"ge\";");
     assert_int_equal(config->port, 5);

@@ -32,6 +32,8 @@ static void test_unknown_keys(void **state)
         { "provider = ();", "d-back.cfg:1: unknown key \"provider\"; did you mean \"providers\"?\n" },
         { "annou = true;", "d-back.cfg:1: unknown key \"annou\"; did you mean \"announce_socket_url\"?\n" },
         { "x = 1;", "d-back.cfg:1: unknown key \"x\"; allowed: " ALL_TOP "\n" },
+        { "this-is-longer-than-the-name-of-any-key = 1;",
+          "d-back.cfg:1: unknown key \"this-is-longer-than-the-name-of-any-key\"; allowed: " ALL_TOP "\n" },
         { "control = { socket = \"x\"; };", "d-back.cfg:1: unknown key \"control\"; allowed: " ALL_TOP "\n" },
         { "level = \"info\";", "d-back.cfg:1: unknown key \"level\"; it belongs into \"log\"\n" },
         { "ping_interval = 5;", "d-back.cfg:1: unknown key \"ping_interval\"; it belongs into \"limits\"\n" },

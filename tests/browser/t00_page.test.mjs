@@ -1,0 +1,120 @@
+/* The page as a document: what it says, that it is quiet, readable and fits. When this fails, look no further. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { anyServer, newPage, startBrowser, visit } from './harness.mjs';
+
+let server;
+let browser;
+
+before(async () => {
+  server = await anyServer();
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+test('title, heading, version, status, address and sections', async () => {
+  const page = await newPage(browser);
+  await visit(page, server.url, 4);
+  assert.equal(await page.title(), 'D-Back WebSocket Server');
+  assert.equal(await page.locator('h1').innerText(), 'D-Back WebSocket Server');
+
+  const { version } = await (await fetch(new URL('api/version', server.url))).json();
+  assert.match(version, /^\d+\.\d+\.\d+/);
+  assert.equal(await page.locator('#version').innerText(), version);
+  assert.equal(await page.locator('#version-text').innerText(), version);
+
+  assert.equal(await page.locator('.status').count(), 1);
+  assert.equal(await page.locator('.status').innerText(), 'Live on D-World: 4 people');
+  assert.equal(await page.locator('.status').getAttribute('data-phase'), 'live');
+
+  const address = `ws://${new URL(server.url).host}`;
+  for (const text of await page.locator('.ws-url').allInnerTexts())
+    assert.equal(text, address);
+  assert.ok((await page.locator('.ws-url').count()) >= 2);
+
+  const sections = await page.locator('.container h2').allInnerTexts();
+  assert.deepEqual(sections, ['How to Run This Module', 'WebSocket API', 'Features', 'Package Information']);
+  const examples = await page.locator('.container .code').allInnerTexts();
+  assert.ok(examples.includes('./etc/quickstart'));
+  assert.ok(examples.some((text) => text.includes('d-back --config d-back.cfg')));
+  assert.ok(examples.includes('{"type": "connect", "data": {"server": null}}'));
+  const font = await page.locator('.code').first().evaluate((node) => getComputedStyle(node).fontFamily);
+  assert.match(font, /monospace/);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('the frames among the examples are JSON', async () => {
+  const page = await newPage(browser);
+  await visit(page, server.url, 4);
+  const examples = (await page.locator('.container .code').allInnerTexts()).filter((text) => text.startsWith('{'));
+  assert.ok(examples.length >= 4);
+  for (const text of examples.flatMap((each) => each.split(/\n\s*\n/))) {
+    const frame = JSON.parse(text);
+    assert.equal(typeof frame.type, 'string');
+    assert.equal(typeof frame.data, 'object');
+  }
+  await page.context().close();
+});
+
+test('nothing is fetched from elsewhere, and nothing that is asked for is missing', async () => {
+  const page = await newPage(browser);
+  const wrong = [];
+  page.on('request', (request) => new URL(request.url()).host !== new URL(server.url).host && wrong.push(request.url()));
+  page.on('response', (response) => response.status() >= 400 && wrong.push(`${response.status()} ${response.url()}`));
+  await visit(page, server.url, 4);
+  assert.deepEqual(wrong, []);
+  await page.context().close();
+});
+
+for (const width of [360, 768, 1440])
+  for (const colorScheme of ['light', 'dark'])
+    test(`no sideways scrolling at ${width} px, ${colorScheme}`, async () => {
+      const page = await newPage(browser, { viewport: { width, height: 800 }, colorScheme });
+      await visit(page, server.url, 4);
+      for (const step of ['closed', 'people', 'door']) {
+        if (step === 'people')
+          await page.locator('#people-toggle').click();
+        if (step === 'door')
+          await page.getByRole('button', { name: /OAuth2 Protected Server/ }).click();
+        const { room, needed } = await page.evaluate(() => ({
+          room: document.documentElement.clientWidth, needed: document.documentElement.scrollWidth,
+        }));
+        assert.ok(needed <= room, `${step}: ${needed} px wide in ${room} px`);
+      }
+      await page.context().close();
+    });
+
+test('text stands out from its ground in both schemes', async () => {
+  for (const colorScheme of ['light', 'dark']) {
+    const page = await newPage(browser, { colorScheme });
+    await visit(page, server.url, 4);
+    const weak = await page.evaluate(() => {
+      const luminance = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+      const numbers = (color) => color.match(/[\d.]+/g).map(Number);
+      const ground = (node) => {
+        for (let at = node; at; at = at.parentElement) {
+          const [r, g, b, alpha = 1] = numbers(getComputedStyle(at).backgroundColor);
+          if (alpha > 0.75)
+            return [r, g, b];
+        }
+        return [255, 255, 255];
+      };
+      const found = [];
+      for (const node of document.querySelectorAll('h1, h2:not(.hidden-text), h3, p:not(.hidden-text), li, dt, dd, button, .code, .badge, .posture')) {
+        if (!node.innerText?.trim() || !node.offsetParent)
+          continue;
+        const [a, b] = [luminance(numbers(getComputedStyle(node).color)), luminance(ground(node))].sort((x, y) => y - x);
+        if ((a + 0.05) / (b + 0.05) < 4.5)
+          found.push(`${node.tagName} ${node.innerText.slice(0, 30)}`);
+      }
+      return found;
+    });
+    assert.deepEqual(weak, []);
+    await page.context().close();
+  }
+});

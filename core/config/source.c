@@ -271,6 +271,11 @@ static void scan_text(struct scan *scan)
     while (scan->at < scan->end) {
         char c = *scan->at;
         bool blank = c == ' ' || c == '\t';
+        if ((c == '=' || c == ':') && ++scan->source->keys > SOURCE_KEYS_MOST) {
+            scan_mistake(scan, scan->line, "too many keys; allowed: 10000, with what is included");
+            scan->broken = true;
+            return;
+        }
         if (c == '#' || ahead(scan, "//"))
             scan_rest_of_line(scan);
         else if (ahead(scan, "/*"))

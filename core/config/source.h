@@ -14,6 +14,7 @@
 #define SOURCE_SIZE_MOST 1048576 /* bytes, all files together */
 #define SOURCE_DEPTH_MOST 10
 #define SOURCE_FILES_MOST 100
+#define SOURCE_KEYS_MOST 10000 /* libconfig compares each with all before it */
 
 struct source_line {
     unsigned file, line;
@@ -28,7 +29,7 @@ struct source {
         char *folder; /* absolute */
     } files[SOURCE_FILES_MOST];
     unsigned file_count;
-    size_t bytes;
+    size_t bytes, keys;
 };
 
 /* Reads the file at `path`; `place` is who named it ("--config"), for the case that it can't be read.

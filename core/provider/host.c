@@ -173,8 +173,11 @@ static void release(const dback_host *host, uint64_t number)
     struct instance *instance = instance_of(host);
     pthread_mutex_lock(&instance->mutex);
     bool known = holds_remove(&instance->holds, number);
-    if (known && instance->stopping && holds_count(&instance->holds) == 0 && instance->loop_alive)
-        uv_async_send(&instance->wake);
+    if (known && instance->draining && holds_count(&instance->holds) == 0) {
+        instance->destroying = true; /* at once: threads that take turns in holding can't put it off for ever */
+        if (instance->loop_alive)
+            uv_async_send(&instance->wake);
+    }
     pthread_mutex_unlock(&instance->mutex);
 }
 

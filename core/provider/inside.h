@@ -57,7 +57,9 @@ struct instance {
 
     pthread_mutex_t mutex; /* guards the rest */
     bool loop_alive;       /* `wake` may be sent */
-    bool stopping, destroying, abandoned;
+    bool stopping, abandoned;
+    bool draining;   /* quiesce() has returned: the end comes with the last hold */
+    bool destroying; /* no hold is granted any more */
     char *copy; /* the private copy's path, until it is unlinked */
     const char *busy_with;
     uint64_t busy_since_ms;

@@ -282,8 +282,9 @@ static void on_wake(uv_async_t *handle)
         return;
     quiesce_once(instance);
     pthread_mutex_lock(&instance->mutex);
+    instance->draining = true;
     if (holds_count(&instance->holds) == 0)
-        instance->destroying = true; /* in the same breath: no hold is granted after this */
+        instance->destroying = true;
     bool destroying = instance->destroying;
     pthread_mutex_unlock(&instance->mutex);
     if (destroying)

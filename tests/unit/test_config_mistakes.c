@@ -322,6 +322,16 @@ static void test_too_many(void **state)
     text_finish(&text);
 }
 
+static void test_too_many_keys(void **state)
+{
+    struct text_buffer text = { 0 };
+    for (int i = 0; i <= SOURCE_KEYS_MOST; i++)
+        text_appendf(&text, "k%d = 1;\n", i);
+    assert_mistakes(*state, text.ptr,
+                    "d-back.cfg:10001: too many keys; allowed: 10000, with what is included\n");
+    text_finish(&text);
+}
+
 /* ------------------------------------------------------------------ files that can't be read */
 
 static void check_file(void **state, const char *file, const char *mistakes)
@@ -453,10 +463,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_unknown_keys), TEST(test_wrong_types),   TEST(test_wrong_values), TEST(test_networks),
-        TEST(test_providers),    TEST(test_options),       TEST(test_routes),       TEST(test_syntax),
-        TEST(test_nesting),      TEST(test_many_mistakes), TEST(test_too_many),     TEST(test_files),
-        TEST(test_size),         TEST(test_included),      TEST(test_overrides),    TEST(test_ports_as_text),
+        TEST(test_unknown_keys),  TEST(test_wrong_types),   TEST(test_wrong_values), TEST(test_networks),
+        TEST(test_providers),     TEST(test_options),       TEST(test_routes),       TEST(test_syntax),
+        TEST(test_nesting),       TEST(test_many_mistakes), TEST(test_too_many),     TEST(test_too_many_keys),
+        TEST(test_files),         TEST(test_size),          TEST(test_included),     TEST(test_overrides),
+        TEST(test_ports_as_text),
     };
     return cmocka_run_group_tests_name("config mistakes", tests, NULL, NULL);
 }

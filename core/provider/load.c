@@ -1,5 +1,4 @@
 /* See load.h. */
-#define _GNU_SOURCE 1 /* dladdr1() */
 
 #include "provider/load.h"
 

@@ -7,7 +7,6 @@
 #define DBACK_TESTS_UNIT_CONFIG_FIXTURE_H
 
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* nftw */
 #endif
 
 #include "config/reader.h"

@@ -3,7 +3,6 @@
  * uv_async_send() is counted on its way to libuv.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* RTLD_NEXT */
 #endif
 #include "testing.h"
 

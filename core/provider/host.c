@@ -174,7 +174,8 @@ static void release(const dback_host *host, uint64_t number)
     pthread_mutex_lock(&instance->mutex);
     bool known = holds_remove(&instance->holds, number);
     if (known && instance->draining && holds_count(&instance->holds) == 0) {
-        instance->destroying = true; /* at once: threads that take turns in holding can't put it off for ever */
+        instance->destroying =
+            true; /* at once: threads that take turns in holding can't put it off for ever */
         if (instance->loop_alive)
             uv_async_send(&instance->wake);
     }

@@ -53,7 +53,7 @@ static inline void nap(void)
         bool met_;                                                                                           \
         while (!(met_ = (condition)) && now_ms() - since_ < PATIENCE_MS)                                     \
             nap();                                                                                           \
-        if (!met_) \
+        if (!met_)                                                                                           \
             print_error("gave up waiting for: %s\n", #condition);                                            \
         assert_true(met_);                                                                                   \
     } while (0)

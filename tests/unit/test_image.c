@@ -88,8 +88,7 @@ static void test_a_hundred_lives(void **state)
     }
     assert_int_equal(entries_of(world.runtime), 0);
     assert_int_equal(entries_of("/proc/self/fd"), descriptors);
-    WAIT_UNTIL(threads_now() <=
-               threads); /* the kernel may show a joined one a moment longer */
+    WAIT_UNTIL(threads_now() <= threads); /* the kernel may show a joined one a moment longer */
 }
 
 /* What libraries leave behind for the end of their thread still finds its code. */

@@ -143,7 +143,7 @@ static void absent_bytes(const struct tree *tree, struct str path)
     struct static_file file;
     int result = static_file_open(&file, tree->root, path);
     if (result != -ENOENT)
-        print_message("%d for %.*s\n", result, (int)path.len, path.ptr);
+        print_message("%d for %.*s\n", result, (int)path.len, path.ptr ? path.ptr : "");
     assert_int_equal(result, -ENOENT);
     assert_int_equal(file.fd, -1);
     static_file_close(&file);

@@ -60,7 +60,7 @@ struct instance {
     bool stopping, abandoned;
     bool draining;   /* quiesce() has returned: the end comes with the last hold */
     bool destroying; /* no hold is granted any more */
-    char *copy; /* the private copy's path, until it is unlinked */
+    char *copy;      /* the private copy's path, until it is unlinked */
     const char *busy_with;
     uint64_t busy_since_ms;
     struct holds holds;

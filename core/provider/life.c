@@ -4,7 +4,6 @@
  * (destructors of thread-specific data) still finds its code. So the last steps are done by a small thread
  * that joins this one first.
  */
-
 #include "provider/inside.h"
 #include "provider/rows.h"
 

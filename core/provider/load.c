@@ -1,5 +1,4 @@
 /* See load.h. */
-
 #include "provider/load.h"
 
 #include <dlfcn.h>

@@ -51,8 +51,9 @@ export class Words {
     const placed = [];
     const put = (item, whole) => {
       const image = this.lettering.plate(item.figure.name, whole);
-      for (const row of [0, 1]) {
-        const box = this.box(image, item.at, item.at.y + 3 * scale + row * image.height);
+      const below = item.at.y + 3 * scale;
+      for (const y of [below, below + image.height, item.at.y - 23 * scale - image.height]) {
+        const box = this.box(image, item.at, y);
         if (!whole && placed.some((other) => overlap(box, other)))
           continue;
         placed.push(box);

@@ -1,5 +1,8 @@
-/* What needs a daemon of its own: a crowd out of the configuration, and a daemon that dies and comes back. */
+/* What needs a daemon of its own: a crowd out of the configuration, a daemon behind a proxy, and one that dies and
+ * comes back. */
 import assert from 'node:assert/strict';
+import { createServer, request } from 'node:http';
+import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { NEEDS_DAEMON, newPage, peopled, peopleOf, pixels, startBrowser, startDaemon, until, visit } from './harness.mjs';
 
@@ -37,6 +40,63 @@ test('a world of 500', { skip: NEEDS_DAEMON }, async () => {
       await page.context().close();
     }
   } finally {
+    await daemon.stop();
+  }
+});
+
+/** A proxy that shows the daemon below /deep/down/ and nowhere else. Answers its port and a way to close it. */
+async function proxyBelowPrefix(port) {
+  const prefix = '/deep/down/';
+  const sockets = new Set();
+  const proxy = createServer((incoming, outgoing) => {
+    if (!incoming.url.startsWith(prefix)) {
+      outgoing.writeHead(404).end();
+      return;
+    }
+    const path = incoming.url.slice(prefix.length - 1);
+    request({ host: '127.0.0.1', port, path, headers: incoming.headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(outgoing);
+    }).on('error', () => outgoing.destroy()).end();
+  });
+  proxy.on('connection', (socket) => sockets.add(socket));
+  proxy.on('upgrade', (incoming, socket, head) => {
+    if (!incoming.url.startsWith(prefix)) {
+      socket.destroy();
+      return;
+    }
+    const onward = connect(port, '127.0.0.1', () => {
+      const lines = incoming.rawHeaders.reduce((text, part, i) => text + part + (i % 2 ? '\r\n' : ': '), '');
+      onward.write(`GET ${incoming.url.slice(prefix.length - 1)} HTTP/1.1\r\n${lines}\r\n`);
+      onward.write(head);
+      socket.pipe(onward).pipe(socket);
+    });
+    onward.on('error', () => socket.destroy());
+    socket.on('error', () => onward.destroy());
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  return {
+    port: proxy.address().port,
+    close: () => {
+      proxy.close();
+      for (const socket of sockets)
+        socket.destroy();
+    },
+  };
+}
+
+test('everything works below a path of a proxy', { skip: NEEDS_DAEMON }, async () => {
+  const daemon = await startDaemon();
+  const proxy = await proxyBelowPrefix(daemon.port);
+  try {
+    const page = await newPage(browser);
+    await visit(page, `http://127.0.0.1:${proxy.port}/deep/down/?from=there#docs`, 4);
+    assert.equal(await page.locator('#ws-url').innerText(), `ws://127.0.0.1:${proxy.port}/deep/down/`);
+    assert.match(await page.locator('#version').innerText(), /^\d+\.\d+\.\d+/);
+    assert.deepEqual(page.complaints, []);
+    await page.context().close();
+  } finally {
+    proxy.close();
     await daemon.stop();
   }
 });

@@ -4,6 +4,7 @@ Every wait polls against a generous deadline (times D_BACK_SLOW for sanitizer bu
 that something is fast. close() is part of each test's verdict: the process must still be alive, stop with
 exit code 0 on SIGTERM, and its log must be free of sanitizer reports.
 """
+import ctypes
 import os
 import re
 import shutil
@@ -45,6 +46,11 @@ def wait_until(condition, what, timeout=20):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {patience(timeout):g} s: {what}")
         time.sleep(0.01)
+
+
+def _die_with_parent():
+    """In the child: a test run that is killed leaves no daemon behind."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def environment(extra=None):
@@ -118,7 +124,8 @@ class Daemon:
         """Starts the process without waiting for it."""
         self.process = subprocess.Popen([str(BIN), "--config", str(self.config_file), *self.args],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, env=environment(self.env))
+                                        stderr=subprocess.PIPE, env=environment(self.env),
+                                        preexec_fn=_die_with_parent)
         self.reading = True
         threading.Thread(target=self._read_stderr, daemon=True).start()
         if self.log_file:

@@ -1,9 +1,9 @@
 /* A question on its way along a route.
  *
- * The providers of the route are asked in order: PASS asks the next, an error or a missed deadline asks the next
- * only where the operator said so (on_error = "next"), and never for validate, which fails closed. The answer comes
- * as mail; a question is found again by its number (slot and generation), so an answer that comes after the
- * question was given up finds nothing.
+ * The providers of the route are asked in order: PASS asks the next, an error or a missed deadline asks the
+ * next only where the operator said so (on_error = "next"), and never for validate, which fails closed. The
+ * answer comes as mail; a question is found again by its number (slot and generation), so an answer that
+ * comes after the question was given up finds nothing.
  */
 #include "app/core.h"
 
@@ -30,10 +30,11 @@ struct ask {
 
 static void copy_question(struct ask *ask, const struct question *from)
 {
-    const struct str *parts[] = { &from->server,    &from->server_id, &from->token, &from->user_json,
+    const struct str *parts[] = { &from->server,   &from->server_id, &from->token, &from->user_json,
                                   &from->password, &from->peer,      &from->path };
     struct question *q = &ask->question;
-    struct str *copies[] = { &q->server, &q->server_id, &q->token, &q->user_json, &q->password, &q->peer, &q->path };
+    struct str *copies[] = { &q->server,   &q->server_id, &q->token, &q->user_json,
+                             &q->password, &q->peer,      &q->path };
     size_t total = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
         total += parts[i]->len;

@@ -1,11 +1,12 @@
 /* The core thread: its loop, what wakes it, and how it ends.
  *
- * Mail comes from the edge workers and from the providers. Each turn takes all of the former and a slice of the
- * latter, so that a provider that floods delays neither a join nor another provider. What a turn appended to the
- * frame logs wakes the workers once, just before the loop waits again (`settle`).
+ * Mail comes from the edge workers and from the providers. Each turn takes all of the former and a slice of
+ * the latter, so that a provider that floods delays neither a join nor another provider. What a turn appended
+ * to the frame logs wakes the workers once, just before the loop waits again (`settle`).
  *
- * THE END  EDGE_STOP is the last thing that the core sends to a worker; when all have answered there are no viewers,
- * the world is dropped, and the providers are stopped; when the last is gone (or its time is up) the loop ends.
+ * THE END  EDGE_STOP is the last thing that the core sends to a worker; when all have answered there are no
+ * viewers, the world is dropped, and the providers are stopped; when the last is gone (or its time is up) the
+ * loop ends.
  */
 #include "app/core.h"
 
@@ -15,7 +16,8 @@
 /* Mail of one provider that is handled before others get their turn. */
 #define PROVIDER_SLICE 1024
 
-/* ------------------------------------------------------------------ to the workers ------------------------------ */
+/* ------------------------------------------------------------------ to the workers
+ * ------------------------------ */
 
 void to_edge_free(struct to_edge *m)
 {
@@ -80,7 +82,8 @@ void core_open(struct core *core)
     core->events.opened(core->events.arg, NULL);
 }
 
-/* ------------------------------------------------------------------ mail ---------------------------------------- */
+/* ------------------------------------------------------------------ mail
+ * ---------------------------------------- */
 
 static void leave(struct core *core, struct to_core *message)
 {
@@ -135,9 +138,11 @@ static void handle(struct core *core, struct to_core *message)
 
 static void handle_event(struct core *core, struct provider *provider, const struct instance_mail *mail)
 {
-    struct world_event event = {
-        .kind = mail->event, .server = mail->server, .channel = mail->channel, .text = mail->text, .user = mail->user
-    };
+    struct world_event event = { .kind = mail->event,
+                                 .server = mail->server,
+                                 .channel = mail->channel,
+                                 .text = mail->text,
+                                 .user = mail->user };
     bool taken = swap_event(core, provider, &event);
     if (provider->current)
         taken |= world_apply_event(core, provider, &event) == DBACK_OK;
@@ -239,7 +244,8 @@ static void on_tick(uv_timer_t *timer)
     progress(core);
 }
 
-/* ------------------------------------------------------------------ the end ------------------------------------- */
+/* ------------------------------------------------------------------ the end
+ * ------------------------------------- */
 
 static void stop_providers(struct core *core)
 {
@@ -282,7 +288,8 @@ void core_stop(struct core *core)
     progress(core);
 }
 
-/* ------------------------------------------------------------------ life ---------------------------------------- */
+/* ------------------------------------------------------------------ life
+ * ---------------------------------------- */
 
 struct core *core_create(const struct core_setup *setup)
 {

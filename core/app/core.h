@@ -22,7 +22,8 @@
 
 struct core;
 
-/* ------------------------------------------------------------------ providers ---------------------------------- */
+/* ------------------------------------------------------------------ providers
+ * ---------------------------------- */
 
 enum provider_state {
     PROVIDER_CREATING, /* create() has not answered yet */
@@ -49,14 +50,14 @@ struct provider {
     struct provider_spec spec;
     struct instance *instance;
     enum provider_state state;
-    bool current;           /* routes lead to it: its events count */
+    bool current; /* routes lead to it: its events count */
     unsigned open_asks;
-    uint64_t since_ms;      /* of the state */
+    uint64_t since_ms; /* of the state */
     uint64_t next_notice_ms;
-    struct mail *backlog;   /* taken from the inbox, not handled yet */
+    struct mail *backlog; /* taken from the inbox, not handled yet */
     uint64_t events_ignored;
     struct log_burst ignored_burst, failed_burst;
-    char room[80];          /* "provider/NAME" in the log */
+    char room[80]; /* "provider/NAME" in the log */
 };
 
 struct routes {
@@ -84,7 +85,8 @@ double provider_refresh(const struct provider *provider);
 /* Deadlines of create() and of stopping: called from the core's tick. */
 void provider_tick(struct core *core, uint64_t now);
 
-/* ------------------------------------------------------------------ questions ---------------------------------- */
+/* ------------------------------------------------------------------ questions
+ * ---------------------------------- */
 
 struct ask;
 struct ask_result {
@@ -96,17 +98,19 @@ struct ask_result {
 struct ask_handler {
     /* Called once, never from within ask_start(), never after ask_cancel(). */
     void (*done)(struct core *core, void *arg, struct ask_result *result);
-    /* The provider's function is about to run: from here on its events are newer than its rows. May be NULL. */
+    /* The provider's function is about to run: from here on its events are newer than its rows. May be NULL.
+     */
     void (*started)(struct core *core, void *arg, struct provider *provider);
     void *arg;
 };
 struct ask *ask_start(struct core *core, struct routes *routes, const struct question *question,
                       const struct ask_handler *handler);
-void ask_cancel(struct ask *ask); /* NULL-safe */
+void ask_cancel(struct ask *ask);                             /* NULL-safe */
 void ask_mail(struct core *core, struct instance_mail *mail); /* MAIL_STARTED, MAIL_DONE */
 void ask_finish_exhausted(struct core *core);
 
-/* ------------------------------------------------------------------ the world ---------------------------------- */
+/* ------------------------------------------------------------------ the world
+ * ---------------------------------- */
 
 struct join;
 
@@ -116,14 +120,14 @@ struct server {
     struct channel channel;
     uint32_t viewers;
 
-    struct roster *roster;    /* what viewers have been shown; NULL: nothing yet */
-    struct provider *owner;   /* who answered it; its events count */
+    struct roster *roster;  /* what viewers have been shown; NULL: nothing yet */
+    struct provider *owner; /* who answered it; its events count */
     struct ask *users_ask;
-    bool users_ask_again;     /* something changed while the question was open */
-    uint64_t refresh_at_ms;   /* 0: never */
+    bool users_ask_again;   /* something changed while the question was open */
+    uint64_t refresh_at_ms; /* 0: never */
 
-    struct str client_id;     /* owned */
-    bool client_id_known;     /* asked and answered, also with "none" */
+    struct str client_id; /* owned */
+    bool client_id_known; /* asked and answered, also with "none" */
     struct ask *client_id_ask;
 
     struct snapshot *snapshot; /* shared by those who join now */
@@ -150,8 +154,8 @@ struct world_event {
 
 struct server *world_find(struct core *core, struct str discord_id);
 void world_free(struct core *core);
-/* A new list of `owner` is the truth from now on; viewers are told when what they see of it differs. `failed`: it could
- * not be had (`list` NULL): the old one stays, and it is asked for again soon. */
+/* A new list of `owner` is the truth from now on; viewers are told when what they see of it differs.
+ * `failed`: it could not be had (`list` NULL): the old one stays, and it is asked for again soon. */
 void world_set_list(struct core *core, struct server_list *list, struct provider *owner, bool failed);
 /* Logs what server_list_create() complained of, and frees it. */
 void world_log_complaints(struct core *core, struct text_buffer *complaints);
@@ -159,10 +163,12 @@ void world_log_complaints(struct core *core, struct text_buffer *complaints);
 void world_ask_list(struct core *core);
 void world_ask_users(struct core *core, struct server *server);
 void world_ask_client_id(struct core *core, struct server *server);
-/* `from` NULL: the library or the operator, who count like the roster's owner. 0, or below 0 a DBACK_ code. */
+/* `from` NULL: the library or the operator, who count like the roster's owner. 0, or below 0 a DBACK_ code.
+ */
 int world_apply_event(struct core *core, struct provider *from, const struct world_event *event);
 /* Makes `candidate` what the viewers see: they get the difference. */
-void world_switch_roster(struct core *core, struct server *server, struct roster *candidate, struct provider *owner);
+void world_switch_roster(struct core *core, struct server *server, struct roster *candidate,
+                         struct provider *owner);
 /* Nobody answers for it any more: who still watches keeps what is shown, otherwise it is asked for anew. */
 void world_forget_roster(struct core *core, struct server *server);
 /* A viewer more or less. */
@@ -171,7 +177,8 @@ void world_count_viewer(struct core *core, struct server *server, int change);
 void world_write_ticket(struct core *core, struct server *server, struct str request, struct to_edge *ticket);
 void world_tick(struct core *core, uint64_t now);
 
-/* ------------------------------------------------------------------ joins -------------------------------------- */
+/* ------------------------------------------------------------------ joins
+ * -------------------------------------- */
 
 void join_begin(struct core *core, struct to_core *message); /* takes the message */
 void join_serve_waiting(struct core *core, struct server *server);
@@ -180,12 +187,14 @@ void join_refuse_waiting(struct core *core, struct server *server, enum refusal 
 void join_resnapshot(struct core *core, struct to_core *message);
 void join_forget_all(struct core *core);
 
-/* ------------------------------------------------------------------ static overrides ---------------------------- */
+/* ------------------------------------------------------------------ static overrides
+ * ---------------------------- */
 
 void override_begin(struct core *core, struct to_core *message); /* takes the message */
 void overrides_forget_all(struct core *core);
 
-/* ------------------------------------------------------------------ swaps -------------------------------------- */
+/* ------------------------------------------------------------------ swaps
+ * -------------------------------------- */
 
 /* What a swap came to: err NULL and a summary, or the sentence why nothing was changed. */
 typedef void (*swap_callback)(struct core *core, void *arg, const char *err, const char *summary);
@@ -198,7 +207,8 @@ void swap_provider_created(struct core *core, struct provider *provider, int res
 bool swap_event(struct core *core, struct provider *provider, const struct world_event *event);
 void swap_abort(struct core *core, const char *why); /* when one is in progress */
 
-/* ------------------------------------------------------------------ the core ----------------------------------- */
+/* ------------------------------------------------------------------ the core
+ * ----------------------------------- */
 
 /* What the app wants to hear of, on the core thread. */
 struct core_events {
@@ -248,7 +258,7 @@ struct core {
     struct {
         struct mailbox *inbox; /* of worker i */
         uv_async_t *wake;
-    } *workers;
+    } * workers;
     unsigned worker_count, workers_running;
     enum { CORE_STARTING, CORE_SERVING, CORE_CLOSING_SESSIONS, CORE_STOPPING_PROVIDERS, CORE_ENDED } phase;
 };
@@ -264,12 +274,14 @@ struct core_setup {
 };
 /* [app] Everything in `setup` but the configuration (counted) must outlive the core. */
 struct core *core_create(const struct core_setup *setup);
-/* [app] Before core_run(): where worker `index` is reached. The worker posts CORE_WORKER_STOPPED when it is done. */
+/* [app] Before core_run(): where worker `index` is reached. The worker posts CORE_WORKER_STOPPED when it is
+ * done. */
 void core_set_worker(struct core *core, unsigned index, struct mailbox *inbox, uv_async_t *wake);
 struct mailbox *core_inbox(struct core *core); /* struct to_core */
 /* The thread: loads the providers, serves, returns after core_stop(). */
 void core_run(struct core *core);
-/* [any] `call(core, arg)` on the core thread, in the order of the calls. Between core_create and core_stop. */
+/* [any] `call(core, arg)` on the core thread, in the order of the calls. Between core_create and core_stop.
+ */
 void core_call(struct core *core, void (*call)(void *core, void *arg), void *arg);
 /* [core] Begin the end. */
 void core_stop(struct core *core);

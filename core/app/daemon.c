@@ -1,7 +1,8 @@
 /* The life of a d-back: create, register, start, run, reload, stop. See dback/dback.h.
  *
- * The app thread makes what all rooms share (configuration, log, run-time folder, sockets), starts the threads, and
- * from then on only sends values to the core. Starting fails as a whole: what was begun is undone in reverse.
+ * The app thread makes what all rooms share (configuration, log, run-time folder, sockets), starts the
+ * threads, and from then on only sends values to the core. Starting fails as a whole: what was begun is
+ * undone in reverse.
  */
 #include "app/core.h"
 #include "app/runtime_dir.h"
@@ -19,7 +20,8 @@
 #define DBACK_VERSION "0.0.0"
 #endif
 
-/* What a broadcast of the embedding program must be answered with BUSY for: so many are not carried out yet. */
+/* What a broadcast of the embedding program must be answered with BUSY for: so many are not carried out yet.
+ */
 #define CALLS_MAX 65536
 
 enum opened { OPENED_NOT_YET, OPENED_YES, OPENED_FAILED };
@@ -56,7 +58,8 @@ const char *dback_version(void)
     return DBACK_VERSION;
 }
 
-/* ------------------------------------------------------------------ create ------------------------------------- */
+/* ------------------------------------------------------------------ create
+ * ------------------------------------- */
 
 static char *copy_or_null(const char *text)
 {
@@ -65,17 +68,19 @@ static char *copy_or_null(const char *text)
 
 static int read_config(const struct dback *d, struct config **out, struct text_buffer *mistakes)
 {
-    return config_load(out,
-                       &(struct config_overrides){
-                           .file = d->config_file, .host = d->host, .port = d->port, .static_dir = d->static_dir },
-                       mistakes);
+    return config_load(
+        out,
+        &(struct config_overrides){
+            .file = d->config_file, .host = d->host, .port = d->port, .static_dir = d->static_dir },
+        mistakes);
 }
 
 int dback_create(dback **out, const dback_options *options, char *error, size_t error_size)
 {
     struct dback *d = xcalloc(1, sizeof *d);
-#define OPTION(field)                                                                                                  \
-    (options && options->size >= offsetof(dback_options, field) + sizeof options->field ? options->field : NULL)
+#define OPTION(field)                                                                                        \
+    (options && options->size >= offsetof(dback_options, field) + sizeof options->field ? options->field     \
+                                                                                        : NULL)
     d->config_file = copy_or_null(OPTION(config_file));
     d->host = copy_or_null(OPTION(host));
     d->port = copy_or_null(OPTION(port));
@@ -101,13 +106,14 @@ int dback_create(dback **out, const dback_options *options, char *error, size_t 
     return code;
 }
 
-int dback_register(dback *d, const char *name, const dback_entry *entry, const char *options_json, char *error,
-                   size_t error_size)
+int dback_register(dback *d, const char *name, const dback_entry *entry, const char *options_json,
+                   char *error, size_t error_size)
 {
     if (d->core)
         return report(-EBUSY, "a provider can only be registered before the start", error, error_size);
     if (!entry || !name || !*name || strlen(name) > 64)
-        return report(-EINVAL, "a registered provider needs an entry and a name of 1 to 64 bytes", error, error_size);
+        return report(-EINVAL, "a registered provider needs an entry and a name of 1 to 64 bytes", error,
+                      error_size);
     for (size_t i = 0; i < d->registered_count; i++) {
         if (strcmp(d->registered[i].name, name) == 0)
             return report(-EEXIST, "a provider of this name is registered already", error, error_size);
@@ -123,7 +129,8 @@ int dback_register(dback *d, const char *name, const dback_entry *entry, const c
     return 0;
 }
 
-/* ------------------------------------------------------------------ start and stop ----------------------------- */
+/* ------------------------------------------------------------------ start and stop
+ * ----------------------------- */
 
 static void on_opened(void *arg, const char *err)
 {
@@ -210,6 +217,23 @@ static bool wait_until_opened(struct dback *d)
     return opened;
 }
 
+/* The threads take no signals: those are the app thread's, or the embedding program's. What a fault raises
+ * can't be put off; blocked, it would end the process without a word from a debugger or sanitizer. */
+static int start_threads(struct dback *d)
+{
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
+    sigset_t most, before;
+    sigfillset(&most);
+    for (size_t i = 0; i < ARRAY_LENGTH(faults); i++)
+        sigdelset(&most, faults[i]);
+    pthread_sigmask(SIG_BLOCK, &most, &before);
+    int code = pthread_create(&d->core_thread, NULL, run_core, d->core);
+    if (code == 0)
+        edge_start(d->edge, core_inbox(d->core));
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -code;
+}
+
 int dback_start(dback *d, char *error, size_t error_size)
 {
     char err[ERR_SIZE];
@@ -221,14 +245,15 @@ int dback_start(dback *d, char *error, size_t error_size)
         return report(code, err, error, error_size);
     }
     log_room(d->log, LOG_INFO, "app", "d-back %s starts, configuration: %s", DBACK_VERSION,
-             d->config->file ? d->config->file : "built-in defaults (mock provider)");
+             d->config->file           ? d->config->file
+             : d->registered_count > 0 ? "built-in defaults (registered providers)"
+                                       : "built-in defaults (mock provider)");
     d->opened = OPENED_NOT_YET;
-    code = pthread_create(&d->core_thread, NULL, run_core, d->core);
-    if (code) {
+    code = start_threads(d);
+    if (code < 0) {
         release(d);
-        return report(-code, strerror(code), error, error_size);
+        return report(code, strerror(-code), error, error_size);
     }
-    edge_start(d->edge, core_inbox(d->core));
     if (!wait_until_opened(d)) {
         end_threads(d);
         release(d);
@@ -272,7 +297,8 @@ uint16_t dback_port(const dback *d)
     return d->edge ? edge_port(d->edge) : 0;
 }
 
-/* ------------------------------------------------------------------ reload ------------------------------------- */
+/* ------------------------------------------------------------------ reload
+ * ------------------------------------- */
 
 struct reload {
     struct dback *d;
@@ -327,7 +353,8 @@ static void log_restart_keys(struct dback *d, const struct config *changed)
     config_restart_differences(d->config, changed, &keys);
     pthread_mutex_unlock(&d->mutex);
     if (keys.len)
-        log_room(d->log, LOG_WARN, "app", "changed, but only a restart makes it count: %.*s", (int)keys.len, keys.ptr);
+        log_room(d->log, LOG_WARN, "app", "changed, but only a restart makes it count: %.*s", (int)keys.len,
+                 keys.ptr);
     text_finish(&keys);
 }
 
@@ -376,7 +403,8 @@ int dback_reload(dback *d, char *error, size_t error_size)
     return code;
 }
 
-/* ------------------------------------------------------------------ run ---------------------------------------- */
+/* ------------------------------------------------------------------ run
+ * ---------------------------------------- */
 
 static void reopen_log(struct dback *d)
 {
@@ -389,6 +417,8 @@ static void reopen_log(struct dback *d)
 
 int dback_run(dback *d)
 {
+    if (!d->core)
+        return -EINVAL;
     for (;;) {
         int signal = sigwaitinfo(&d->signals, NULL);
         if (signal == SIGHUP) {
@@ -405,7 +435,8 @@ int dback_run(dback *d)
     }
 }
 
-/* ------------------------------------------------------------------ broadcasts --------------------------------- */
+/* ------------------------------------------------------------------ broadcasts
+ * --------------------------------- */
 
 /* An event on its way to the core; the text follows it. */
 struct broadcast {

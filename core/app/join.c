@@ -1,8 +1,8 @@
 /* A viewer's way from `connect` to its ticket.
  *
- * Find the server, check that the viewer may in, see to it that the roster is fresh, then write the ticket: the
- * snapshot, its closing frame and the place in the frame log, all taken in one step, so that nothing is lost or
- * doubled in between. However many wait for a roster, it is asked for once.
+ * Find the server, check that the viewer may in, see to it that the roster is fresh, then write the ticket:
+ * the snapshot, its closing frame and the place in the frame log, all taken in one step, so that nothing is
+ * lost or doubled in between. However many wait for a roster, it is asked for once.
  */
 #include "app/core.h"
 
@@ -136,7 +136,8 @@ void join_refuse_waiting(struct core *core, struct server *server, enum refusal 
     }
 }
 
-/* ------------------------------------------------------------------ logins ------------------------------------- */
+/* ------------------------------------------------------------------ logins
+ * ------------------------------------- */
 
 static void on_validated(struct core *core, void *arg, struct ask_result *result)
 {
@@ -151,8 +152,8 @@ static void on_validated(struct core *core, void *arg, struct ask_result *result
         struct str uid = result->answer ? result->answer->login_uid : STR("");
         log_write(core->log, LOG_INFO,
                   &(struct log_source){ "core", join->message->viewer.serial, join->message->peer },
-                  "login accepted server=%s provider=%s uid=%.*s", server->id.ptr, result->provider->spec.name,
-                  (int)uid.len, uid.len ? uid.ptr : "");
+                  "login accepted server=%s provider=%s uid=%.*s", server->id.ptr,
+                  result->provider->spec.name, (int)uid.len, uid.len ? uid.ptr : "");
         admit(join, server);
     }
 }
@@ -179,7 +180,8 @@ void join_begin(struct core *core, struct to_core *message)
 {
     struct join *join = create_join(core, message);
     const struct server_row *row =
-        core->list ? server_list_find(core->list, (struct str){ message->wanted, message->wanted_len }) : NULL;
+        core->list ? server_list_find(core->list, (struct str){ message->wanted, message->wanted_len })
+                   : NULL;
     struct server *server = row ? world_find(core, row->discord_id) : NULL;
     if (!server) {
         refuse(join, REFUSE_NO_SERVER);

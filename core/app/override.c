@@ -48,9 +48,10 @@ void override_begin(struct core *core, struct to_core *message)
     if (o->next)
         o->next->previous = o;
     core->overrides = o;
-    o->ask = ask_start(core, core->routes,
-                       &(struct question){ .capability = CAP_STATIC, .path = { message->path, message->path_len } },
-                       &(struct ask_handler){ .done = on_answer, .arg = o });
+    o->ask = ask_start(
+        core, core->routes,
+        &(struct question){ .capability = CAP_STATIC, .path = { message->path, message->path_len } },
+        &(struct ask_handler){ .done = on_answer, .arg = o });
     to_core_free(message);
 }
 

@@ -123,7 +123,8 @@ static void log_counters(struct provider *provider)
     struct instance_counters n;
     instance_count(provider->instance, &n);
     log_room(provider->core->log, LOG_INFO, provider->room,
-             "stopped after %llu requests, %llu events; late=%llu doubled=%llu invalid=%llu busy=%llu ignored=%llu",
+             "stopped after %llu requests, %llu events; late=%llu doubled=%llu invalid=%llu busy=%llu "
+             "ignored=%llu",
              (unsigned long long)n.requests, (unsigned long long)n.events, (unsigned long long)n.late,
              (unsigned long long)n.doubled, (unsigned long long)n.invalid, (unsigned long long)n.busy,
              (unsigned long long)provider->events_ignored);

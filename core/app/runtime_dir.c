@@ -34,14 +34,20 @@ static bool try_below(const char *base, char **out)
 
 int runtime_dir_create(char **out, char *err)
 {
-    const char *bases[] = { getenv("RUNTIME_DIRECTORY"), getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/run", "/tmp",
-                            "/var/tmp", "/dev/shm" };
+    const char *bases[] = { getenv("RUNTIME_DIRECTORY"),
+                            getenv("XDG_RUNTIME_DIR"),
+                            getenv("TMPDIR"),
+                            "/run",
+                            "/tmp",
+                            "/var/tmp",
+                            "/dev/shm" };
     for (size_t i = 0; i < ARRAY_LENGTH(bases); i++) {
         if (try_below(bases[i], out))
             return 0;
     }
     return fail(err, -EACCES,
-                "no folder for the copies of plugins: /run, /tmp, /var/tmp and /dev/shm can't be written or are mounted "
+                "no folder for the copies of plugins: /run, /tmp, /var/tmp and /dev/shm can't be written or "
+                "are mounted "
                 "noexec; set RUNTIME_DIRECTORY to one that can be used");
 }
 

@@ -1,8 +1,8 @@
 /* The seam between the edge workers and the core thread: the values that they send each other.
  *
- * Edge workers own sockets, the core owns what they mean. Neither touches the other's memory; a viewer is named by a
- * `viewer_ref`, which the worker looks up when an answer comes: the viewer may be gone by then. What is shared is
- * immutable and counted (frames, snapshots, frame logs).
+ * Edge workers own sockets, the core owns what they mean. Neither touches the other's memory; a viewer is
+ * named by a `viewer_ref`, which the worker looks up when an answer comes: the viewer may be gone by then.
+ * What is shared is immutable and counted (frames, snapshots, frame logs).
  */
 #ifndef DBACK_APP_SEAM_H
 #define DBACK_APP_SEAM_H
@@ -27,13 +27,15 @@ struct viewer_ref {
     uint64_t serial; /* of the connection; also its number in the log */
 };
 
-/* What viewers of one server subscribe to. `server` belongs to the core; it lives while a viewer holds a ticket. */
+/* What viewers of one server subscribe to. `server` belongs to the core; it lives while a viewer holds a
+ * ticket. */
 struct channel {
     struct frame_log *log;
     void *server;
 };
 
-/* ------------------------------------------------------------------ edge -> core -------------------------------- */
+/* ------------------------------------------------------------------ edge -> core
+ * -------------------------------- */
 
 enum to_core_kind {
     CORE_JOIN,       /* the viewer asks for `wanted` */
@@ -41,15 +43,17 @@ enum to_core_kind {
     CORE_LEAVE,      /* one viewer less on `channel` */
     CORE_STATIC,     /* is there a static override for `path`? */
     CORE_WORKER_STOPPED,
-    CORE_CALL,       /* run `call` on the core thread (library and operator's calls) */
+    CORE_CALL, /* run `call` on the core thread (library and operator's calls) */
 };
 
 struct to_core {
     struct mail mail;
     enum to_core_kind kind;
     struct viewer_ref viewer;
-    struct channel channel; /* RESNAPSHOT (not counted anew), LEAVE (gives back the viewer's hold on the log) */
-    /* JOIN: as the viewer sent it; `request` is the JSON object that the answer echoes. All owned, one block each. */
+    struct channel
+        channel; /* RESNAPSHOT (not counted anew), LEAVE (gives back the viewer's hold on the log) */
+    /* JOIN: as the viewer sent it; `request` is the JSON object that the answer echoes. All owned, one block
+     * each. */
     char *wanted, *token, *user_json, *password, *peer, *request;
     size_t wanted_len, token_len, user_json_len, password_len, request_len;
     char *path; /* STATIC */
@@ -59,7 +63,8 @@ struct to_core {
 };
 void to_core_free(struct to_core *message);
 
-/* ------------------------------------------------------------------ core -> edge -------------------------------- */
+/* ------------------------------------------------------------------ core -> edge
+ * -------------------------------- */
 
 enum to_edge_kind {
     EDGE_OPEN,        /* begin to accept */

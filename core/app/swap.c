@@ -2,12 +2,14 @@
  *
  *   create   what is new is loaded and created; what is unchanged is kept running
  *   list     the servers are asked for along the new routes
- *   rosters  so are the users of every server that somebody watches (also of those that are first watched meanwhile)
- *   switch   in one step: routes, list, rosters; the viewers get the difference, then the old ones are retired
+ *   rosters  so are the users of every server that somebody watches (also of those that are first watched
+ * meanwhile) switch   in one step: routes, list, rosters; the viewers get the difference, then the old ones
+ * are retired
  *
- * Whatever fails before the switch leaves everything as it was. Until then the old providers serve on, and events of a
- * new one count only for the rosters that are being prepared. At the first start there is nothing to preserve: a
- * list that can't be had yet is asked for again later; only a provider that can't be created is fatal.
+ * Whatever fails before the switch leaves everything as it was. Until then the old providers serve on, and
+ * events of a new one count only for the rosters that are being prepared. At the first start there is nothing
+ * to preserve: a list that can't be had yet is asked for again later; only a provider that can't be created
+ * is fatal.
  */
 #include "app/core.h"
 
@@ -33,12 +35,13 @@ struct swap {
     struct server_list *list; /* NULL until answered */
     struct provider *list_owner;
     struct ask *list_ask;
-    bool list_failed;       /* at the first start: go on without */
-    bool list_asked_again;  /* a provider said meanwhile that its list changed */
-    bool settled;           /* created: the list is asked for or there */
+    bool list_failed;      /* at the first start: go on without */
+    bool list_asked_again; /* a provider said meanwhile that its list changed */
+    bool settled;          /* created: the list is asked for or there */
 };
 
-/* ------------------------------------------------------------------ what is wanted ------------------------------ */
+/* ------------------------------------------------------------------ what is wanted
+ * ------------------------------ */
 
 static void spec_from_config(struct provider_spec *spec, const struct provider_config *from)
 {
@@ -62,7 +65,8 @@ static struct provider *find_kept(const struct core *core, const struct provider
     return NULL;
 }
 
-/* A program that registered providers of its own doesn't want the mock in place of a missing configuration. */
+/* A program that registered providers of its own doesn't want the mock in place of a missing configuration.
+ */
 static bool wants_configured(const struct swap *swap)
 {
     return swap->config->file || !swap->registered;
@@ -115,7 +119,8 @@ static bool same_routes(const struct routes *a, const struct routes *b)
     return true;
 }
 
-/* ------------------------------------------------------------------ the end of a swap --------------------------- */
+/* ------------------------------------------------------------------ the end of a swap
+ * --------------------------- */
 
 static void drop_candidate(struct server *server)
 {
@@ -175,7 +180,8 @@ void swap_abort(struct core *core, const char *why)
         fail_swap(core->swap, why);
 }
 
-/* ------------------------------------------------------------------ the switch ---------------------------------- */
+/* ------------------------------------------------------------------ the switch
+ * ---------------------------------- */
 
 static void adopt_members(struct swap *swap)
 {
@@ -272,7 +278,8 @@ static void finish_swap(struct swap *swap)
     conclude(swap, NULL, summary);
 }
 
-/* ------------------------------------------------------------------ rosters ------------------------------------- */
+/* ------------------------------------------------------------------ rosters
+ * ------------------------------------- */
 
 static void ask_rosters(struct swap *swap);
 
@@ -291,13 +298,14 @@ static void on_candidate_users(struct core *core, void *arg, struct ask_result *
     server->candidate.ask = NULL;
     if (result->result < 0) {
         char why[ERR_SIZE + 128];
-        snprintf(why, sizeof why, "the users of server \"%s\" could not be had: %s", server->id.ptr, result->why);
+        snprintf(why, sizeof why, "the users of server \"%s\" could not be had: %s", server->id.ptr,
+                 result->why);
         fail_swap(swap, why);
         return;
     }
     const struct answer *answer = result->answer;
-    roster_apply_answer(server->candidate.roster, answer ? answer->users : NULL, answer ? answer->user_count : 0, NULL,
-                        NULL);
+    roster_apply_answer(server->candidate.roster, answer ? answer->users : NULL,
+                        answer ? answer->user_count : 0, NULL, NULL);
     server->candidate.owner = result->provider;
     server->candidate.ready = true;
     ask_rosters(swap);
@@ -306,10 +314,10 @@ static void on_candidate_users(struct core *core, void *arg, struct ask_result *
 static void ask_candidate(struct swap *swap, struct server *server, const struct server_row *row)
 {
     server->candidate.roster = roster_create();
-    server->candidate.ask =
-        ask_start(swap->core, swap->routes,
-                  &(struct question){ .capability = CAP_USERS, .server = row->discord_id, .server_id = row->id },
-                  &(struct ask_handler){ .done = on_candidate_users, .started = on_candidate_started, .arg = server });
+    server->candidate.ask = ask_start(
+        swap->core, swap->routes,
+        &(struct question){ .capability = CAP_USERS, .server = row->discord_id, .server_id = row->id },
+        &(struct ask_handler){ .done = on_candidate_users, .started = on_candidate_started, .arg = server });
 }
 
 /* Asks for what is missing; switches when nothing is. */
@@ -333,7 +341,8 @@ static void ask_rosters(struct swap *swap)
         finish_swap(swap);
 }
 
-/* ------------------------------------------------------------------ the list ------------------------------------ */
+/* ------------------------------------------------------------------ the list
+ * ------------------------------------ */
 
 static void on_candidate_list(struct core *core, void *arg, struct ask_result *result)
 {
@@ -348,7 +357,8 @@ static void on_candidate_list(struct core *core, void *arg, struct ask_result *r
         world_log_complaints(core, &complaints);
         ask_rosters(swap);
     } else if (swap->initial) {
-        core_log(core, LOG_WARN, "the list of servers could not be had (%s); starting without any", result->why);
+        core_log(core, LOG_WARN, "the list of servers could not be had (%s); starting without any",
+                 result->why);
         swap->list_failed = true;
         ask_rosters(swap);
     } else {
@@ -359,7 +369,8 @@ static void on_candidate_list(struct core *core, void *arg, struct ask_result *r
     }
 }
 
-/* ------------------------------------------------------------------ creation ------------------------------------ */
+/* ------------------------------------------------------------------ creation
+ * ------------------------------------ */
 
 static void check_created(struct swap *swap)
 {
@@ -390,7 +401,8 @@ void swap_provider_created(struct core *core, struct provider *provider, int res
         return; /* the swap was given up meanwhile; it has been told to stop */
     if (result < 0) {
         char text[ERR_SIZE + 128];
-        snprintf(text, sizeof text, "provider \"%s\": %.*s", provider->spec.name, (int)why.len, why.len ? why.ptr : "");
+        snprintf(text, sizeof text, "provider \"%s\": %.*s", provider->spec.name, (int)why.len,
+                 why.len ? why.ptr : "");
         fail_swap(swap, text);
         return;
     }
@@ -401,7 +413,8 @@ void swap_provider_created(struct core *core, struct provider *provider, int res
     check_created(swap);
 }
 
-/* ------------------------------------------------------------------ events meanwhile ---------------------------- */
+/* ------------------------------------------------------------------ events meanwhile
+ * ---------------------------- */
 
 bool swap_event(struct core *core, struct provider *provider, const struct world_event *event)
 {
@@ -431,7 +444,8 @@ bool swap_event(struct core *core, struct provider *provider, const struct world
     }
 }
 
-/* ------------------------------------------------------------------ the beginning ------------------------------- */
+/* ------------------------------------------------------------------ the beginning
+ * ------------------------------- */
 
 static void start_swap(struct swap *swap)
 {

@@ -1,8 +1,8 @@
 /* The world: servers, who is on them, and what of that becomes frames.
  *
- * Everything that viewers see passes here: an answer becomes the difference to what they have been shown, an event is
- * checked and completed, both are serialised once and appended to the server's frame log. While nobody watches a
- * server nothing is written, and its roster is asked for anew when somebody comes.
+ * Everything that viewers see passes here: an answer becomes the difference to what they have been shown, an
+ * event is checked and completed, both are serialised once and appended to the server's frame log. While
+ * nobody watches a server nothing is written, and its roster is asked for anew when somebody comes.
  */
 #include "app/core.h"
 
@@ -24,7 +24,8 @@ static void replace(struct str *at, struct str with)
     *at = own(with);
 }
 
-/* ------------------------------------------------------------------ finding ------------------------------------ */
+/* ------------------------------------------------------------------ finding
+ * ------------------------------------ */
 
 static int compare_str(struct str a, struct str b)
 {
@@ -55,7 +56,8 @@ struct server *world_find(struct core *core, struct str discord_id)
     return NULL;
 }
 
-/* ------------------------------------------------------------------ servers come and go ------------------------ */
+/* ------------------------------------------------------------------ servers come and go
+ * ------------------------ */
 
 static struct server *create_server(struct core *core, struct str discord_id)
 {
@@ -122,7 +124,8 @@ void world_free(struct core *core)
     core->list = NULL;
 }
 
-/* ------------------------------------------------------------------ the list ----------------------------------- */
+/* ------------------------------------------------------------------ the list
+ * ----------------------------------- */
 
 static void adopt_list(struct core *core, struct server_list *list)
 {
@@ -156,7 +159,9 @@ void world_set_list(struct core *core, struct server_list *list, struct provider
 {
     core->list_owner = owner;
     double refresh = owner ? provider_refresh(owner) : 0;
-    core->list_refresh_at_ms = failed ? now_ms() + LIST_RETRY_MS : refresh > 0 ? now_ms() + (uint64_t)(refresh * 1000) : 0;
+    core->list_refresh_at_ms = failed        ? now_ms() + LIST_RETRY_MS
+                               : refresh > 0 ? now_ms() + (uint64_t)(refresh * 1000)
+                                             : 0;
     if (list)
         adopt_list(core, list);
     else if (!core->list)
@@ -168,7 +173,8 @@ static void on_list(struct core *core, void *arg, struct ask_result *result)
     (void)arg;
     core->list_ask = NULL;
     if (result->result < 0) {
-        core_log(core, LOG_WARN, "the list of servers could not be had (%s); the old one stays, asking again in %d s",
+        core_log(core, LOG_WARN,
+                 "the list of servers could not be had (%s); the old one stays, asking again in %d s",
                  result->why, LIST_RETRY_MS / 1000);
         world_set_list(core, NULL, core->list_owner, true);
     } else {
@@ -195,7 +201,8 @@ void world_ask_list(struct core *core)
                                &(struct ask_handler){ .done = on_list });
 }
 
-/* ------------------------------------------------------------------ frames ------------------------------------- */
+/* ------------------------------------------------------------------ frames
+ * ------------------------------------- */
 
 static void append_frame(struct core *core, struct server *server, struct str payload, bool changes_snapshot)
 {
@@ -230,7 +237,8 @@ static void emit_presence(void *arg, const struct roster_change *change)
     text_append_json(b, to->server->discord_id);
     text_append_literal(b, ",\"data\":{\"uid\":");
     text_append_json(b, change->user->uid);
-    text_appendf(b, ",\"status\":\"%s\"", status_name(change->gone ? DBACK_STATUS_OFFLINE : change->user->status));
+    text_appendf(b, ",\"status\":\"%s\"",
+                 status_name(change->gone ? DBACK_STATUS_OFFLINE : change->user->status));
     if (change->gone) {
         text_append_literal(b, ",\"delete\":true");
     } else {
@@ -303,13 +311,14 @@ void world_write_ticket(struct core *core, struct server *server, struct str req
     text_append_literal(b, "}}");
     ticket->snapshot = snapshot_ref(server->snapshot);
     ticket->last = snapshot_last_frame(server->snapshot, (struct str){ b->ptr, b->len });
-    ticket->cursor = current || !server->pin.chunk ? frame_log_cursor(server->channel.log)
-                                                   : log_cursor_copy(&server->pin);
+    ticket->cursor =
+        current || !server->pin.chunk ? frame_log_cursor(server->channel.log) : log_cursor_copy(&server->pin);
     ticket->channel = server->channel;
     frame_log_ref(server->channel.log);
 }
 
-/* ------------------------------------------------------------------ users -------------------------------------- */
+/* ------------------------------------------------------------------ users
+ * -------------------------------------- */
 
 static void set_owner(struct server *server, struct provider *owner)
 {
@@ -401,10 +410,11 @@ void world_ask_client_id(struct core *core, struct server *server)
 {
     if (server->client_id_ask)
         return;
-    server->client_id_ask = ask_start(
-        core, core->routes,
-        &(struct question){ .capability = CAP_CLIENT_ID, .server = server->discord_id, .server_id = server->id },
-        &(struct ask_handler){ .done = on_client_id, .arg = server });
+    server->client_id_ask =
+        ask_start(core, core->routes,
+                  &(struct question){
+                      .capability = CAP_CLIENT_ID, .server = server->discord_id, .server_id = server->id },
+                  &(struct ask_handler){ .done = on_client_id, .arg = server });
 }
 
 void world_count_viewer(struct core *core, struct server *server, int change)
@@ -430,7 +440,8 @@ void world_count_viewer(struct core *core, struct server *server, int change)
         sweep_servers(core);
 }
 
-void world_switch_roster(struct core *core, struct server *server, struct roster *candidate, struct provider *owner)
+void world_switch_roster(struct core *core, struct server *server, struct roster *candidate,
+                         struct provider *owner)
 {
     if (server->roster)
         roster_difference(server->roster, candidate, emit_presence, &(struct emit_to){ core, server });
@@ -454,11 +465,13 @@ void world_forget_roster(struct core *core, struct server *server)
     server->client_id_known = false;
 }
 
-/* ------------------------------------------------------------------ events ------------------------------------- */
+/* ------------------------------------------------------------------ events
+ * ------------------------------------- */
 
 static int apply_user(struct core *core, struct server *server, const struct world_event *event)
 {
-    int result = roster_apply_user(server->roster, &event->user, emit_presence, &(struct emit_to){ core, server });
+    int result =
+        roster_apply_user(server->roster, &event->user, emit_presence, &(struct emit_to){ core, server });
     if (result < 0)
         world_ask_users(core, server); /* someone new of whom we know too little */
     return result < 0 ? DBACK_INVALID : DBACK_OK;
@@ -497,7 +510,8 @@ int world_apply_event(struct core *core, struct provider *from, const struct wor
     case DBACK_EVENT_USER_GONE:
         if (!may_change_roster(server, from))
             return DBACK_INVALID;
-        return roster_apply_gone(server->roster, event->user.uid, emit_presence, &(struct emit_to){ core, server }) < 0
+        return roster_apply_gone(server->roster, event->user.uid, emit_presence,
+                                 &(struct emit_to){ core, server }) < 0
                    ? DBACK_INVALID
                    : DBACK_OK;
     case DBACK_EVENT_USERS_CHANGED:
@@ -509,7 +523,8 @@ int world_apply_event(struct core *core, struct provider *from, const struct wor
     }
 }
 
-/* ------------------------------------------------------------------ time --------------------------------------- */
+/* ------------------------------------------------------------------ time
+ * --------------------------------------- */
 
 void world_tick(struct core *core, uint64_t now)
 {

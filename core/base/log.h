@@ -35,10 +35,10 @@ struct log_source {
 };
 
 /* [any] Formats and writes one line; line breaks and control characters in it are escaped. */
-void log_write(struct log *log, enum log_level level, const struct log_source *source, const char *format, ...)
-    PRINTF_LIKE(4, 5);
+void log_write(struct log *log, enum log_level level, const struct log_source *source, const char *format,
+               ...) PRINTF_LIKE(4, 5);
 
-#define log_room(log, level, room_, ...) \
+#define log_room(log, level, room_, ...)                                                                     \
     log_write((log), (level), &(struct log_source){ .room = (room_) }, __VA_ARGS__)
 
 /* One line for a burst: call burst_count() for each event; when it answers true, write a line that

@@ -15,9 +15,10 @@
 #define ACCEPT_SLICE 64
 #define EXHAUSTED_PAUSE_MS 200
 
-static const char full_answer[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
-                                  "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 43\r\n\r\n"
-                                  "All places are taken; try again in a while\n";
+static const char full_answer[] =
+    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 43\r\n\r\n"
+    "All places are taken; try again in a while\n";
 
 static void pause_accepting(struct worker *w)
 {
@@ -34,15 +35,16 @@ static void on_exhausted(struct worker *w, int error)
     w->accept_again_ms = now_ms() + EXHAUSTED_PAUSE_MS;
     if (burst_count(&w->exhausted_burst, now_ms(), &suppressed))
         log_room(w->log, LOG_WARN, w->room,
-                 "new connections have to wait: %s (raise the limit of open files) suppressed=%llu", strerror(error),
-                 (unsigned long long)suppressed);
+                 "new connections have to wait: %s (raise the limit of open files) suppressed=%llu",
+                 strerror(error), (unsigned long long)suppressed);
 }
 
 static void refuse_full(struct worker *w, int fd)
 {
     uint64_t suppressed;
     if (burst_count(&w->full_burst, now_ms(), &suppressed))
-        log_room(w->log, LOG_WARN, w->room, "connection refused: limits.connections = %u are open suppressed=%llu",
+        log_room(w->log, LOG_WARN, w->room,
+                 "connection refused: limits.connections = %u are open suppressed=%llu",
                  w->config->limits.connections, (unsigned long long)suppressed);
     ssize_t ignored = send(fd, full_answer, sizeof full_answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)ignored;

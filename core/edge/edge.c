@@ -45,10 +45,11 @@ static void raise_descriptor_limit(uint32_t connections, struct log *log)
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
     setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < wanted)
-        log_room(log, LOG_WARN, "app",
-                 "limits.connections = %u needs %llu open files, the hard limit (ulimit -Hn) is %llu: the last "
-                 "viewers would have to wait",
-                 connections, (unsigned long long)wanted, (unsigned long long)limit.rlim_cur);
+        log_room(
+            log, LOG_WARN, "app",
+            "limits.connections = %u needs %llu open files, the hard limit (ulimit -Hn) is %llu: the last "
+            "viewers would have to wait",
+            connections, (unsigned long long)wanted, (unsigned long long)limit.rlim_cur);
 }
 
 static struct frame *create_refusal(const char *sentence)

@@ -5,8 +5,8 @@
 
 #include "app/seam.h"
 
-/* Fills in `wanted`, `token`, `user_json`, `password` and `request` of `join` (owned blocks; to_core_free() frees them)
- * and returns true, or sets `refusal`. `text` is valid UTF-8. */
+/* Fills in `wanted`, `token`, `user_json`, `password` and `request` of `join` (owned blocks; to_core_free()
+ * frees them) and returns true, or sets `refusal`. `text` is valid UTF-8. */
 bool handle_connect(struct str text, struct to_core *join, enum refusal *refusal);
 
 #endif

@@ -1,6 +1,8 @@
-/* Which answer a plain HTTP request gets: the redirect of an own page, a provider's content, the version, a file.
+/* Which answer a plain HTTP request gets: the redirect of an own page, a provider's content, the version, a
+ * file.
  *
- * See request.h. A provider that fails to answer costs the page nothing but time: the built-in files serve on.
+ * See request.h. A provider that fails to answer costs the page nothing but time: the built-in files serve
+ * on.
  */
 #include "edge/request.h"
 #include "edge/socket_url.h"
@@ -19,8 +21,8 @@ static bool redirect(struct request *r)
     struct origin origin =
         peer_origin(false, r->head.host, r->trusted, r->head.forwarded_proto, r->head.forwarded_host);
     struct text_buffer location = { 0 };
-    bool wanted =
-        socket_url_redirect(&r->head, &origin, config->static_dir_is_own, config->announce_socket_url, &location);
+    bool wanted = socket_url_redirect(&r->head, &origin, config->static_dir_is_own,
+                                      config->announce_socket_url, &location);
     if (wanted)
         http_respond_redirect(&r->response, &r->head, (struct str){ location.ptr, location.len });
     text_finish(&location);
@@ -71,8 +73,9 @@ static bool respond_override(struct request *r, struct answer *answer)
     if (code == 0) {
         respond_opened(r, code, &file, answer->content_type);
     } else if (answer->file.len) {
-        connection_log(&r->connection, LOG_WARN, "a provider's file can't be served, the built-in one is: %.*s",
-                       (int)answer->file.len, answer->file.ptr);
+        connection_log(&r->connection, LOG_WARN,
+                       "a provider's file can't be served, the built-in one is: %.*s", (int)answer->file.len,
+                       answer->file.ptr);
     }
     answer_free(answer);
     return code == 0;

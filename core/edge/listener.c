@@ -30,11 +30,21 @@ static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_st
     return a->ss_family == b->ss_family && memcmp(a, b, name_length(a)) == 0;
 }
 
+static int look_up(const char *host, struct addrinfo **found)
+{
+    struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+    int code = getaddrinfo(*host ? host : NULL, "0", &hints, found);
+    if (code && strcasecmp(host, "localhost") == 0) { /* the loopback (RFC 6761), also without /etc/hosts */
+        hints.ai_flags = 0;
+        code = getaddrinfo(NULL, "0", &hints, found);
+    }
+    return code;
+}
+
 static int resolve(struct listener_set *set, const char *host, char *err)
 {
-    struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE },
-                    *found;
-    int code = getaddrinfo(*host ? host : NULL, "0", &hints, &found);
+    struct addrinfo *found;
+    int code = look_up(host, &found);
     if (code)
         return fail(err, -EINVAL, "host \"%s\" means no address: %s", host,
                     code == EAI_SYSTEM ? strerror(errno) : gai_strerror(code));

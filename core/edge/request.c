@@ -13,7 +13,8 @@
 #define SEND_SLICE (256 * 1024)
 #define LINGER_READS 16
 
-/* ------------------------------------------------------------------ the end ------------------------------------ */
+/* ------------------------------------------------------------------ the end
+ * ------------------------------------ */
 
 static void free_request(uv_handle_t *handle)
 {
@@ -40,7 +41,8 @@ static void enter(struct request *r, enum request_state state)
     r->since_ms = now_ms();
 }
 
-/* ------------------------------------------------------------------ sending ------------------------------------ */
+/* ------------------------------------------------------------------ sending
+ * ------------------------------------ */
 
 /* Bytes that the socket took; 0: it takes none now; below 0: it is broken. */
 static ssize_t taken(ssize_t n)
@@ -53,7 +55,8 @@ static ssize_t send_some(struct request *r)
     struct http_response *a = &r->response;
     if (r->head_sent < a->head.len) {
         int more = a->length ? MSG_MORE : 0;
-        ssize_t n = taken(send(r->fd, a->head.ptr + r->head_sent, a->head.len - r->head_sent, MSG_NOSIGNAL | more));
+        ssize_t n =
+            taken(send(r->fd, a->head.ptr + r->head_sent, a->head.len - r->head_sent, MSG_NOSIGNAL | more));
         r->head_sent += n > 0 ? (size_t)n : 0;
         return n;
     }
@@ -109,7 +112,8 @@ static void send_on(struct request *r)
 void request_send(struct request *r)
 {
     connection_log(&r->connection, LOG_DEBUG, "http status=%d bytes=%llu path=%.*s", r->response.status,
-                   (unsigned long long)r->response.length, (int)(r->head.path.len < 200 ? r->head.path.len : 200),
+                   (unsigned long long)r->response.length,
+                   (int)(r->head.path.len < 200 ? r->head.path.len : 200),
                    r->head.path.ptr ? r->head.path.ptr : "");
     enter(r, REQUEST_SENDING);
     send_on(r);
@@ -136,7 +140,8 @@ static void linger_on(struct request *r)
     }
 }
 
-/* ------------------------------------------------------------------ reading ------------------------------------ */
+/* ------------------------------------------------------------------ reading
+ * ------------------------------------ */
 
 /* From here on a viewer behind trusted proxies goes by its own address. */
 static void adopt_viewer_address(struct request *r)
@@ -219,7 +224,8 @@ static void on_event(uv_poll_t *poll, int status, int events)
         linger_on(r);
 }
 
-/* ------------------------------------------------------------------ the way in --------------------------------- */
+/* ------------------------------------------------------------------ the way in
+ * --------------------------------- */
 
 void request_open(struct worker *worker, int fd, const struct in6_addr *peer)
 {

@@ -29,7 +29,8 @@ struct request {
     bool closing;
 };
 
-/* http.c: decides; answers now (request_send) or after asking the core. The head is complete and plain HTTP. */
+/* http.c: decides; answers now (request_send) or after asking the core. The head is complete and plain HTTP.
+ */
 void http_begin(struct request *request);
 /* http.c: the core's word is there; takes the answer. */
 void http_override(struct request *request, struct answer *answer);

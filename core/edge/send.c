@@ -1,9 +1,9 @@
 /* What goes out. See session.h for the order, and worker.h.
  *
- * One write sends all that waits in the log's chunk, for however many events. libwebsockets never refuses a write (it
- * keeps what the socket doesn't take on the heap), so after the first write of a turn we look whether the socket takes
- * more, and otherwise wait; a session never has more than one write on the heap. Every write ends on a frame
- * boundary, because the library puts its pongs between them.
+ * One write sends all that waits in the log's chunk, for however many events. libwebsockets never refuses a
+ * write (it keeps what the socket doesn't take on the heap), so after the first write of a turn we look
+ * whether the socket takes more, and otherwise wait; a session never has more than one write on the heap.
+ * Every write ends on a frame boundary, because the library puts its pongs between them.
  */
 #include "edge/session.h"
 
@@ -12,7 +12,8 @@
 /* To one session, before others get their turn. */
 #define SEND_SLICE (256 * 1024)
 
-/* ------------------------------------------------------------------ groups ------------------------------------- */
+/* ------------------------------------------------------------------ groups
+ * ------------------------------------- */
 
 static struct group *find_group(struct worker *w, struct channel *channel)
 {
@@ -87,7 +88,8 @@ void send_free_groups(struct worker *w)
         free_group(w, w->groups);
 }
 
-/* ------------------------------------------------------------------ waking ------------------------------------- */
+/* ------------------------------------------------------------------ waking
+ * ------------------------------------- */
 
 void send_request_writable(struct session *s)
 {
@@ -155,7 +157,8 @@ void send_server_list_to_all(struct worker *w)
     }
 }
 
-/* ------------------------------------------------------------------ writing ------------------------------------ */
+/* ------------------------------------------------------------------ writing
+ * ------------------------------------ */
 
 enum piece_kind { PIECE_NONE, PIECE_FRAGMENT, PIECE_LAST, PIECE_LIST, PIECE_REFUSAL, PIECE_LOG };
 

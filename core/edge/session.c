@@ -7,7 +7,8 @@
 
 #define CLOSE_TRY_AGAIN_LATER 1013 /* libwebsockets has no name for it */
 
-/* ------------------------------------------------------------------ the end ------------------------------------ */
+/* ------------------------------------------------------------------ the end
+ * ------------------------------------ */
 
 static void free_session(struct session *s)
 {
@@ -39,7 +40,8 @@ void session_close(struct connection *connection, unsigned code, const char *rea
     lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 }
 
-/* ------------------------------------------------------------------ the way in --------------------------------- */
+/* ------------------------------------------------------------------ the way in
+ * --------------------------------- */
 
 void session_open(struct connection *request, int fd, struct str bytes)
 {
@@ -75,7 +77,8 @@ static void on_established(struct session *s)
     send_request_writable(s);
 }
 
-/* ------------------------------------------------------------------ what comes in ------------------------------ */
+/* ------------------------------------------------------------------ what comes in
+ * ------------------------------ */
 
 void session_gate(struct session *s)
 {
@@ -141,7 +144,8 @@ static int on_receive(struct session *s, const char *bytes, size_t len)
         s->binary = lws_frame_is_binary(s->wsi);
     }
     if (s->message.len + len > s->connection.worker->config->limits.frame_size)
-        return close_now(s, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "the message is larger than this server takes");
+        return close_now(s, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE,
+                         "the message is larger than this server takes");
     bool complete = lws_is_final_fragment(s->wsi) && !lws_remaining_packet_payload(s->wsi);
     if (!complete) {
         text_append(&s->message, bytes, len);
@@ -158,7 +162,8 @@ static int on_receive(struct session *s, const char *bytes, size_t len)
     return result;
 }
 
-/* ------------------------------------------------------------------ tickets ------------------------------------ */
+/* ------------------------------------------------------------------ tickets
+ * ------------------------------------ */
 
 static void take_snapshot(struct session *s, struct to_edge *ticket)
 {
@@ -190,7 +195,8 @@ void session_ticket(struct connection *connection, struct to_edge *ticket)
     send_request_writable(s);
 }
 
-/* ------------------------------------------------------------------ time --------------------------------------- */
+/* ------------------------------------------------------------------ time
+ * --------------------------------------- */
 
 void session_tick(struct worker *worker, uint64_t now)
 {
@@ -204,7 +210,8 @@ void session_tick(struct worker *worker, uint64_t now)
     }
 }
 
-/* ------------------------------------------------------------------ libwebsockets ------------------------------ */
+/* ------------------------------------------------------------------ libwebsockets
+ * ------------------------------ */
 
 int session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {

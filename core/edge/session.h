@@ -1,11 +1,12 @@
 /* A viewer's WebSocket session: what it is sent next, and what it may say.
  *
- * WHAT GOES OUT, in this order: the rest of a snapshot that has been begun (its fragments may not be interrupted by
- * another message), the server list, refusals, a new snapshot, then the frame log from the cursor on. All of them are
- * ready-made frames that many sessions share.
+ * WHAT GOES OUT, in this order: the rest of a snapshot that has been begun (its fragments may not be
+ * interrupted by another message), the server list, refusals, a new snapshot, then the frame log from the
+ * cursor on. All of them are ready-made frames that many sessions share.
  *
- * WHAT COMES IN  is one `connect` at a time: until it is answered (and the snapshot is out, and few refusals wait)
- * nothing more is read, so a peer that sends and never reads fills its own kernel buffers and nothing else.
+ * WHAT COMES IN  is one `connect` at a time: until it is answered (and the snapshot is out, and few refusals
+ * wait) nothing more is read, so a peer that sends and never reads fills its own kernel buffers and nothing
+ * else.
  */
 #ifndef DBACK_EDGE_SESSION_H
 #define DBACK_EDGE_SESSION_H
@@ -40,10 +41,10 @@ struct session {
     bool established; /* the handshake is through */
     bool closing;
     bool send_list;
-    bool waiting;     /* for the socket to take more */
-    bool behind;      /* let go of the log: needs a new snapshot */
-    bool joining;     /* the core has been asked */
-    bool deaf;        /* nothing is read */
+    bool waiting;           /* for the socket to take more */
+    bool behind;            /* let go of the log: needs a new snapshot */
+    bool joining;           /* the core has been asked */
+    bool deaf;              /* nothing is read */
     bool receiving, binary; /* in the middle of a message */
     uint64_t waiting_since_ms;
     struct text_buffer message; /* what came of it */

@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #define TICK_MS 100
-/* One write to a socket: the size of a frame log's chunk. Left at its default, libwebsockets sends 4 KiB a turn. */
+/* One write to a socket: the size of a frame log's chunk. Left at its default, libwebsockets sends 4 KiB a
+ * turn. */
 #define WRITE_MAX 65536
 /* A viewer that doesn't answer a ping for so long is gone. */
 #define PONG_TIMEOUT_S 30
 
-/* ------------------------------------------------------------------ libwebsockets ------------------------------ */
+/* ------------------------------------------------------------------ libwebsockets
+ * ------------------------------ */
 
 static const struct lws_protocols protocols[] = {
     { .name = "d-zone", .callback = session_callback, .tx_packet_size = WRITE_MAX },
@@ -46,7 +48,8 @@ static bool start_lws(struct worker *w)
     return w->vhost != NULL;
 }
 
-/* ------------------------------------------------------------------ the end ------------------------------------ */
+/* ------------------------------------------------------------------ the end
+ * ------------------------------------ */
 
 /* Everything that still hangs on the loop goes; uv_run() returns when it has. */
 static void finish(struct worker *w)
@@ -85,7 +88,8 @@ static void stop(struct worker *w)
     worker_connection_closed(w);
 }
 
-/* ------------------------------------------------------------------ mail --------------------------------------- */
+/* ------------------------------------------------------------------ mail
+ * --------------------------------------- */
 
 void worker_post(struct worker *worker, struct to_core *message)
 {
@@ -174,12 +178,13 @@ static void on_tick(uv_timer_t *timer)
     accept_tick(w, now);
     request_tick(w, now);
     session_tick(w, now);
-    if (w->stopping && (now >= w->stop_deadline_ms ||
-                        (!w->newest[CONNECTION_SESSION] && !w->newest[CONNECTION_REQUEST])))
+    if (w->stopping &&
+        (now >= w->stop_deadline_ms || (!w->newest[CONNECTION_SESSION] && !w->newest[CONNECTION_REQUEST])))
         finish(w);
 }
 
-/* ------------------------------------------------------------------ the thread --------------------------------- */
+/* ------------------------------------------------------------------ the thread
+ * --------------------------------- */
 
 void worker_run(struct worker *w)
 {

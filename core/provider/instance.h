@@ -79,15 +79,15 @@ void instance_mail_free(struct instance_mail *mail);
 /* ------------------------------------------------------------------ for the core -------------------- */
 
 struct instance_config {
-    const char *name;            /* of the entry in d-back.cfg */
-    const char *file;            /* the shared object; NULL: `entry` is used as it is (in-process) */
+    const char *name; /* of the entry in d-back.cfg */
+    const char *file; /* the shared object; NULL: `entry` is used as it is (in-process) */
     const dback_entry *entry;
-    const char *options;         /* JSON text */
-    const char *runtime_dir;     /* for the private copy; created 0700 by the app */
+    const char *options;     /* JSON text */
+    const char *runtime_dir; /* for the private copy; created 0700 by the app */
     uint32_t deadline_ms;
     uint32_t event_limit, server_limit, user_limit;
     struct log *log;
-    uv_async_t *wake;            /* of the core's loop: sent when the inbox was empty */
+    uv_async_t *wake; /* of the core's loop: sent when the inbox was empty */
 };
 
 /* [core] Starts the thread and returns at once; everything is copied from `config`. Never NULL. */
@@ -109,19 +109,19 @@ bool instance_offers(const struct instance *instance, enum capability capability
 /* A request's arguments; unused members empty. Copied. */
 struct question {
     enum capability capability;
-    struct str server;                                          /* discord_id */
+    struct str server; /* discord_id */
     struct str server_id;
     struct str token, user_json, password, peer, path;
 };
-/* [core] Asks; the answer is a MAIL_DONE with `request`. -EAGAIN: 4096 are open already (cancelled ones count until
- * the provider was told); -ESHUTDOWN: after instance_stop(). */
+/* [core] Asks; the answer is a MAIL_DONE with `request`. -EAGAIN: 4096 are open already (cancelled ones count
+ * until the provider was told); -ESHUTDOWN: after instance_stop(). */
 int instance_ask(struct instance *instance, uint64_t request, const struct question *question);
 /* [core] Nobody waits any more (deadline): no MAIL_DONE will follow from now on (one already in the inbox
  * may), what arrives is counted as late, cancel() is called unless the function hasn't been yet: then
  * it never is. */
 void instance_cancel(struct instance *instance, uint64_t request);
-/* [core] The first viewer came or the last one left. While the thread is busy only the latest count per server is
- * kept. */
+/* [core] The first viewer came or the last one left. While the thread is busy only the latest count per
+ * server is kept. */
 void instance_watched(struct instance *instance, struct str server, uint32_t viewers);
 /* [core] Begin the end; MAIL_STOPPED comes when it is through. */
 void instance_stop(struct instance *instance);

@@ -123,10 +123,9 @@ function onServerList(frame) {
   switcher.show(servers);
   showServer();
   const lost = here && servers.length > 0 && !here.server;
-  if (lost)
+  const refused = !here && !asked.length;
+  if (lost || refused)
     join(null);
-  else if (!here && !asked.length)
-    join(home?.id ?? null, home?.password);
 }
 
 function onServerJoin(frame) {

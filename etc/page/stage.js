@@ -16,7 +16,7 @@ import { Words } from './words.js';
 const FRAME_MS = 24;    /* people stroll: thirty pictures a second are plenty */
 const APPEAR_MS = 350;
 const RESIZE_MS = 120;
-const VEIL = 0.5;       /* how solid a tree is that somebody stands behind */
+const VEIL = 0.42;      /* how solid a tree is that somebody stands behind */
 const SIGHT_MARGIN = 50; /* world pixels: the tallest thing that may reach into sight */
 
 export class Stage {

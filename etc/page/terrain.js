@@ -18,6 +18,9 @@ export const GRASS = 1;
 export const PATH = 2;
 export const WATER = 3;
 
+/** Tiles on which a tree hides a person, counted from the tree's own towards the back. */
+export const HIDDEN_BY_TREE = [[1, 1], [2, 2], [1, 0], [0, 1], [2, 1], [1, 2]];
+
 /** Where the middle of a tile is in world pixels, seen from the middle of tile 0, 0. */
 export function toWorld(gx, gy) {
   return { x: (gx - gy) * TILE_X, y: (gx + gy) * TILE_Y };
@@ -33,6 +36,7 @@ export class Island {
     this.side = this.half * 2 + 1;
     this.kind = new Uint8Array(this.side * this.side);
     this.blocked = new Uint8Array(this.side * this.side);
+    this.hidden = new Uint8Array(this.side * this.side);
     this.props = [];
     this.waters = [];
     this.shape();
@@ -167,8 +171,18 @@ export class Island {
       if (prop >= 0) {
         this.blocked[i] = 1;
         this.props.push({ gx, gy, prop });
+        if (TREES.includes(prop))
+          this.hideBehind(gx, gy);
       }
     });
+  }
+
+  hideBehind(gx, gy) {
+    for (const [x, y] of HIDDEN_BY_TREE) {
+      const i = this.index(gx - x, gy - y);
+      if (i >= 0)
+        this.hidden[i] = 1;
+    }
   }
 
   /** The picture: {canvas, x, y}, where x, y is the middle of tile 0, 0 in it. */

@@ -4,11 +4,11 @@
  * nobody bumps into anybody. Only those who are online walk.
  */
 import { chance, seedOf } from './pixels.js';
+import { HIDDEN_BY_TREE } from './terrain.js';
 
 const STRIDE_MS = 620;    /* from one tile to the next */
 const HOP_MS = 320;
 const DIRECTIONS = [[1, 0], [0, 1], [-1, 0], [0, -1]];
-const HIDDEN_BY_TREE = [[1, 1], [2, 2], [1, 0], [0, 1], [2, 1], [1, 2]];
 
 /** More figures than this are counted, but not drawn. */
 export const MOST_FIGURES = 6000;
@@ -113,7 +113,7 @@ export class World {
     figure.placed = false;
   }
 
-  /** A place by the figure's own luck; with room around it if that can be had. */
+  /** A place by the figure's own luck; in view and with room around it if that can be had. */
   place(figure) {
     const free = this.island.free;
     let best = null;
@@ -121,7 +121,8 @@ export class World {
       const at = this.island.place(free[Math.floor(chance(figure.luck, tries, 77) * free.length)]);
       if (!this.isFree(at.gx, at.gy))
         continue;
-      const around = this.crowdAround(at) + this.island.remoteness(at.gx, at.gy) * 1.5;
+      const hidden = this.island.hidden[this.island.index(at.gx, at.gy)];
+      const around = this.crowdAround(at) + this.island.remoteness(at.gx, at.gy) * 1.5 + hidden * 3;
       if (!best || around < best.around)
         best = { ...at, around };
       if (around < 1)

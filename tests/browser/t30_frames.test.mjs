@@ -123,6 +123,19 @@ test('events of another server are not ours', async () => {
   await page.context().close();
 });
 
+test('a server that left the list: the page goes to the default one', async () => {
+  const { page, say } = await playServer((request, answer) =>
+    answer(request.data.server === 'away' ? joined([user('z', 'Zoe'), user('y', 'Yan')], 'away', 'Away') : joined([user('a', 'Ann')])));
+  await visit(page, server.url, 1);
+  await page.getByRole('button', { name: 'Away' }).click();
+  await peopled(page, 2);
+  say(frame('server-list', { 1: HOME }));
+  await peopled(page, 1);
+  assert.equal(await page.locator('#world').getAttribute('data-server'), 'home');
+  assert.equal(await page.locator('#switcher button').count(), 1);
+  await page.context().close();
+});
+
 test('a fresh snapshot and a new list of servers, out of the blue', async () => {
   const { page, say } = await playServer((request, answer) =>
     answer(request.data.server === null ? joined([user('a', 'Ann')]) : joined([user('z', 'Zoe')], request.data.server, 'Away')));
@@ -145,17 +158,20 @@ test('a fresh snapshot and a new list of servers, out of the blue', async () => 
   await page.context().close();
 });
 
-test('a server that refuses everybody is reported, and nothing spins', async () => {
+test('a refusal of the first join is reported, nothing spins, and a new list of servers is another chance', async () => {
   let asked = 0;
-  const { page } = await playServer((request, say) => {
+  const { page, say } = await playServer((request, answer) => {
     asked++;
-    say(frame('error', { message: "Sorry, couldn't connect to that Discord server." }));
+    answer(asked === 1 ? frame('error', { message: "Sorry, couldn't connect to that Discord server." }) : joined([user('a', 'Ann')]));
   });
   await page.goto(server.url);
   await page.locator('.status', { hasText: "Sorry, couldn't connect to that Discord server." }).waitFor();
   for (let i = 0; i < 30; i++)
     await page.evaluate(() => new Promise(requestAnimationFrame));
   assert.equal(asked, 1);
+  say(LIST);
+  await peopled(page, 1);
+  assert.equal(asked, 2);
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });

@@ -182,7 +182,7 @@ static void run(dback *server)
 }
 
 /* False: not one of these. */
-static int obey_life(struct program *p, dback **server, const char *command, char *rest)
+static bool obey_life(struct program *p, dback **server, const char *command, char *rest)
 {
     char error[4096] = "";
     if (strcmp(command, "create") == 0) {
@@ -221,14 +221,14 @@ static int obey_life(struct program *p, dback **server, const char *command, cha
         printf("%u\n", dback_port(*server));
         fflush(stdout);
     } else {
-        return 0;
+        return false;
     }
-    return 1;
+    return true;
 }
 
 /* ---------------------------------------------------------------- broadcasts --------------- */
 
-static int broadcast_user(dback *server, const char *discord_id, char *rest, int gone)
+static int broadcast_user(dback *server, const char *discord_id, char *rest, bool gone)
 {
     dback_user user = DBACK_USER_INIT;
     user.uid = dback_text(text_of(next_word(&rest)));
@@ -240,24 +240,24 @@ static int broadcast_user(dback *server, const char *discord_id, char *rest, int
     return dback_broadcast_presence(server, discord_id, &user, gone);
 }
 
-static int obey_broadcast(dback *server, const char *command, char *rest)
+static bool obey_broadcast(dback *server, const char *command, char *rest)
 {
     const char *discord_id = text_of(next_word(&rest));
     if (strcmp(command, "message") == 0) {
         const char *uid = text_of(next_word(&rest)), *channel = text_of(next_word(&rest));
         answer_broadcast(dback_broadcast_message(server, discord_id, uid, text_of(rest), channel));
     } else if (strcmp(command, "presence") == 0) {
-        answer_broadcast(broadcast_user(server, discord_id, rest, 0));
+        answer_broadcast(broadcast_user(server, discord_id, rest, false));
     } else if (strcmp(command, "gone") == 0) {
-        answer_broadcast(broadcast_user(server, discord_id, rest, 1));
+        answer_broadcast(broadcast_user(server, discord_id, rest, true));
     } else if (strcmp(command, "nobody") == 0) {
         answer_broadcast(dback_broadcast_presence(server, discord_id, NULL, 0));
     } else if (strcmp(command, "clientid") == 0) {
         answer_broadcast(dback_broadcast_client_id(server, discord_id, text_of(next_word(&rest))));
     } else {
-        return 0;
+        return false;
     }
-    return 1;
+    return true;
 }
 
 /* ---------------------------------------------------------------- many threads ------------- */
@@ -316,23 +316,24 @@ static void storm_end(struct storm *storm)
     fflush(stdout);
 }
 
-static int obey_storm(struct program *p, dback *server, const char *command, char *rest)
+static bool obey_storm(struct program *p, dback *server, const char *command, char *rest)
 {
-    unsigned voices = (unsigned)number_of(next_word(&rest));
     if (strcmp(command, "storm") == 0) {
         struct storm storm;
+        unsigned voices = (unsigned)number_of(next_word(&rest));
         if (storm_begin(&storm, server, voices, number_of(next_word(&rest))) < 0)
             answer("error: storm THREADS COUNT, with a server");
         else
             storm_end(&storm);
     } else if (strcmp(command, "pour") == 0) {
+        unsigned voices = (unsigned)number_of(next_word(&rest));
         answer(storm_begin(&p->storm, server, voices, 0) < 0 ? "error: pour THREADS, with a server" : "ok");
     } else if (strcmp(command, "calm") == 0) {
         storm_end(&p->storm);
     } else {
-        return 0;
+        return false;
     }
-    return 1;
+    return true;
 }
 
 /* ---------------------------------------------------------------- the program -------------- */
@@ -340,12 +341,12 @@ static int obey_storm(struct program *p, dback *server, const char *command, cha
 static void obey(struct program *p, char *line)
 {
     char *rest = line, *command = next_word(&rest);
-    unsigned which = command && strcmp(command, "second") == 0;
-    if (which)
+    bool second = command && strcmp(command, "second") == 0;
+    if (second)
         command = next_word(&rest);
-    dback **server = &p->servers[which];
+    dback **server = &p->servers[second ? 1 : 0];
     if (!command || (!obey_life(p, server, command, rest) && !obey_storm(p, *server, command, rest) &&
-                     !(*server && obey_broadcast(*server, command, rest))))
+                     !obey_broadcast(*server, command, rest)))
         answer("error: no such command");
 }
 

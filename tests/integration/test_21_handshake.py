@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness.client import Client, Closed, connect, frame, join, run, still_serves
+from harness.client import Client, Closed, connect, frame, join, run, still_serves, within
 from harness.daemon import patience, pick, wait_until
 from harness.wire import dial, exchange, http, read_to_end, read_until, reset, upgrade_request, websocket_key
 
@@ -247,12 +247,12 @@ async def attack(daemon, rng, payload):
             client.abort()
             return
         if manner == 1:
-            client.writer.write_eof()
-            raw = await asyncio.wait_for(client.reader.read(), patience(60))
+            client.half_close()
+            raw = await within(patience(60), client.reader.read())
         else:
             try:
-                raw = await asyncio.wait_for(client.reader.read(4096), 0.01)
-            except asyncio.TimeoutError:
+                raw = await within(0.01, client.reader.read(4096))
+            except TimeoutError:
                 raw = b""
         assert raw == b"" or raw.startswith(b"HTTP/1.1 "), raw[:200]
     except ConnectionError:

@@ -9,9 +9,9 @@
  *     dback_run(server);      until SIGINT or SIGTERM
  *     dback_destroy(server);
  *
- * THREADS. [app] create, register, start, stop, run, reload and destroy: one thread at a time. [any] the broadcasts
- * and dback_port(), between start and stop. RESULTS are 0 or a negative errno; `error` then holds a sentence
- * (several lines for a configuration with several mistakes).
+ * THREADS. [app] create, register, start, stop, run, reload and destroy: one thread at a time. [any] the
+ * broadcasts and dback_port(), between start and stop. RESULTS are 0 or a negative errno; `error` then holds
+ * a sentence (several lines for a configuration with several mistakes).
  */
 #ifndef DBACK_DBACK_H
 #define DBACK_DBACK_H
@@ -27,7 +27,8 @@ typedef struct dback dback;
 /* What overrides d-back.cfg and the environment; NULL members: not given. Set `size` to sizeof the struct. */
 typedef struct dback_options {
     size_t size;
-    const char *config_file; /* NULL: D_BACK_CONFIG, else the installed one, else built-in defaults (the mock) */
+    const char
+        *config_file; /* NULL: D_BACK_CONFIG, else the installed one, else built-in defaults (the mock) */
     const char *host, *port, *static_dir;
 } dback_options;
 
@@ -37,34 +38,37 @@ const char *dback_version(void);
 /* [app] Reads and checks the configuration; starts nothing. -EINVAL: mistakes in it. */
 int dback_create(dback **out, const dback_options *options, char *error, size_t error_size);
 
-/* [app] A provider in this very process, before dback_start(): `entry` and its vtable must outlive the server.
- * Registered providers are asked before those of the configuration, on every route, in the order of
+/* [app] A provider in this very process, before dback_start(): `entry` and its vtable must outlive the
+ * server. Registered providers are asked before those of the configuration, on every route, in the order of
  * registration; with at least one of them and no configuration file the mock isn't loaded. */
-int dback_register(dback *server, const char *name, const dback_entry *entry, const char *options_json, char *error,
-                   size_t error_size);
+int dback_register(dback *server, const char *name, const dback_entry *entry, const char *options_json,
+                   char *error, size_t error_size);
 
-/* [app] Binds, loads the providers, and returns when the first of them has told its servers (or failed to) and
- * viewers are let in. After a failure nothing is left running, and it may be tried again; after dback_stop() too. */
+/* [app] Binds, loads the providers, and returns when the first of them has told its servers (or failed to)
+ * and viewers are let in. After a failure nothing is left running, and it may be tried again; after
+ * dback_stop() too. */
 int dback_start(dback *server, char *error, size_t error_size);
 
-/* [app] Closes every session with 1001, stops the providers, ends all threads. Never started: does nothing. */
+/* [app] Closes every session with 1001, stops the providers, ends all threads. Never started: does nothing.
+ */
 void dback_stop(dback *server);
 
-/* [app] After dback_start(): serves until SIGINT or SIGTERM, then stops. SIGHUP reloads, SIGUSR1 reopens the log.
- * 0 after a clean stop. The four signals are blocked in the calling thread from dback_create() on, so that
- * none is lost. */
+/* [app] After dback_start(): serves until SIGINT or SIGTERM, then stops. SIGHUP reloads, SIGUSR1 reopens the
+ * log. 0 after a clean stop, -EINVAL when it isn't running. The four signals are blocked in the calling
+ * thread from dback_create() on, so that none is lost. */
 int dback_run(dback *server);
 
-/* [app] Reads the configuration anew and swaps the providers that changed; viewers stay. Returns when it is through:
- * 0, or why nothing was changed. */
+/* [app] Reads the configuration anew and swaps the providers that changed; viewers stay. Returns when it is
+ * through: 0, or why nothing was changed. */
 int dback_reload(dback *server, char *error, size_t error_size);
 
 /* [any] The port that viewers connect to (the chosen one when 0 was configured); 0 when not started. */
 uint16_t dback_port(const dback *server);
 
-/* [any] To the viewers of `discord_id`. Taken and carried out on the core thread, in the order of the calls; someone
- * who isn't on the roster isn't heard. DBACK_OK, DBACK_INVALID (malformed, see provider.h), or DBACK_LATE (not
- * started). */
+/* [any] To the viewers of `discord_id`. Taken and carried out on the core thread, in the order of the calls;
+ * someone who isn't on the roster isn't heard. DBACK_OK, DBACK_INVALID (malformed, see provider.h),
+ * DBACK_LATE (not started), or DBACK_BUSY (65536 wait to be carried out; nothing was taken, try again a
+ * little later). */
 int dback_broadcast_message(dback *server, const char *discord_id, const char *uid, const char *message,
                             const char *channel);
 /* [any] `gone` 0: the user is here with these properties, else uid left. */

@@ -5,18 +5,21 @@ run(). Fragments are put together, pings are answered unless `answer_pings` is o
 """
 import asyncio
 import json
-import struct
 
 from .daemon import patience
 from .wire import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, accept_for, close_payload, frame,
                    upgrade_request, websocket_key)
 
 
+async def within(seconds, coroutine):
+    """Its result, or TimeoutError. (Not asyncio.wait_for(), which can swallow the end of an outer one.)"""
+    async with asyncio.timeout(seconds):
+        return await coroutine
+
+
 def run(coroutine, timeout=120):
     """asyncio.run() with an end."""
-    async def limited():
-        return await asyncio.wait_for(coroutine, patience(timeout))
-    return asyncio.run(limited())
+    return asyncio.run(within(patience(timeout), coroutine))
 
 
 class Closed(Exception):
@@ -31,8 +34,8 @@ class Closed(Exception):
 class Client:
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
-        self.answer_pings = True
-        self.closing = False
+        self.answer_pings = self.good_close = True
+        self.closing = self.half_closed = False
         self.pings = self.frames = 0
         self.pongs = []
         self.partial = None
@@ -43,6 +46,8 @@ class Client:
 
     @classmethod
     async def dial(cls, daemon, address=None, **options):
+        if "sock" in options:
+            return cls(*await asyncio.open_connection(limit=1 << 22, **options))
         host, port = address or daemon.addresses[0]
         for attempt in range(20):
             try:
@@ -60,7 +65,7 @@ class Client:
         key = websocket_key()
         self.writer.write(upgrade_request(path, key=key, headers=headers) + after)
         try:
-            head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), patience(30))
+            head = await within(patience(30), self.reader.readuntil(b"\r\n\r\n"))
         except asyncio.IncompleteReadError as problem:
             raise AssertionError(f"no handshake: {problem.partial!r}") from None
         first, *lines = head.decode("latin-1").split("\r\n")[:-2]
@@ -123,10 +128,8 @@ class Client:
             elif opcode == PONG:
                 self.pongs.append(payload)
             elif opcode == CLOSE:
-                code = struct.unpack(">H", payload[:2])[0] if payload else 1005
-                if not self.closing:
-                    self.writer.write(frame(payload[:2], CLOSE))
-                raise Closed(code, payload[2:].decode())
+                self._answer_close(payload)
+                raise Closed(*read_close(payload, self.good_close))
             elif opcode == CONTINUATION:
                 assert self.partial is not None, "a continuation of nothing"
                 self.partial += payload
@@ -140,11 +143,22 @@ class Client:
                     return payload.decode()
                 self.partial = payload
 
+    def _answer_close(self, payload):
+        if self.closing:
+            return
+        self.closing = True
+        if not self.half_closed:
+            self.writer.write(frame(payload[:2], CLOSE))
+
+    def half_close(self):
+        self.half_closed = True
+        self.writer.write_eof()
+
     async def text(self, timeout=20):
         """The next message. Raises Closed when the server has closed, AssertionError when nothing comes."""
         try:
-            return await asyncio.wait_for(self._message(), patience(timeout))
-        except asyncio.TimeoutError:
+            return await within(patience(timeout), self._message())
+        except TimeoutError:
             raise AssertionError(f"nothing came for {patience(timeout):g} s") from None
 
     async def recv(self, timeout=20):
@@ -186,8 +200,8 @@ class Client:
     async def silence(self, seconds):
         """Nothing comes for so long. For what must never come: a slow machine can only make this pass."""
         try:
-            message = await asyncio.wait_for(self._message(), seconds)
-        except asyncio.TimeoutError:
+            message = await within(seconds, self._message())
+        except TimeoutError:
             return
         raise AssertionError(f"something came: {message[:300]}")
 
@@ -232,6 +246,18 @@ class Client:
         self.writer.transport.abort()
 
 
+def read_close(payload, good):
+    """(code, reason) of a close frame, which must be a good one if `good`."""
+    if not good:
+        return int.from_bytes(payload[:2], "big"), ""
+    assert len(payload) != 1, "a close frame with half a code"
+    if not payload:
+        return 1005, ""
+    code = int.from_bytes(payload[:2], "big")
+    assert 1000 <= code <= 4999 and code not in (1004, 1005, 1006, 1015), f"the code {code} in a close frame"
+    return code, payload[2:].decode()
+
+
 def connect(server="default", **more):
     """The connect frame; server=... leaves `server` out."""
     data = dict(more)
@@ -266,4 +292,4 @@ async def still_serves(daemon, server="default"):
 
 
 __all__ = ["BINARY", "CLOSE", "CONTINUATION", "PING", "PONG", "TEXT", "Client", "Closed", "LOGIN", "connect",
-           "frame", "join", "run", "snapshot", "still_serves"]
+           "frame", "join", "run", "snapshot", "still_serves", "within"]

@@ -8,7 +8,7 @@ what a newcomer is shown.
 import asyncio
 import re
 
-from .client import Client, Closed, connect, snapshot
+from .client import Client, Closed, connect, snapshot, within
 from .daemon import patience
 
 STATUSES = ("online", "idle", "dnd", "offline")
@@ -146,8 +146,8 @@ class Viewer:
         self.moved = asyncio.Event()
 
     @classmethod
-    async def enter(cls, daemon, server="default", prints=False, rejoin=False, **more):
-        self = cls(await Client.open(daemon), prints)
+    async def enter(cls, daemon, server="default", prints=False, rejoin=False, sock=None, **more):
+        self = cls(await (Client.open(daemon, sock=sock) if sock else Client.open(daemon)), prints)
         self.model.apply(await self.client.expect("server-list"))
         await self.client.ask(server, **more)
         if rejoin:
@@ -180,8 +180,8 @@ class Viewer:
             assert left > 0, f"{what} didn't come; the last frames: {self.model.frames[-5:]}"
             self.moved.clear()
             try:
-                await asyncio.wait_for(self.moved.wait(), min(left, 1))
-            except asyncio.TimeoutError:
+                await within(min(left, 1), self.moved.wait())
+            except TimeoutError:
                 pass
 
     def check(self):

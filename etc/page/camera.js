@@ -90,7 +90,8 @@ export class Camera {
 
   /** The scale at which all of the island shows, the first one unless that is too large. */
   fit() {
-    const whole = Math.min(this.width / (this.world.right - this.world.left), this.height / (this.world.bottom - this.world.top));
+    const { left, right, top, bottom } = this.world;
+    const whole = Math.min(this.width / (right - left), this.height / (bottom - top));
     this.reset();
     if (this.overflows)
       this.scale = STEPS.filter((s) => s <= whole).pop() ?? STEPS[0];
@@ -123,7 +124,10 @@ export class Camera {
     const left = this.x - this.width / 2 / this.scale;
     const high = this.height / 2 / this.scale;
     return {
-      left: left - margin, right: left + canvasWidth / this.scale + margin, top: this.y - high - margin, bottom: this.y + high + margin,
+      left: left - margin,
+      right: left + canvasWidth / this.scale + margin,
+      top: this.y - high - margin,
+      bottom: this.y + high + margin,
     };
   }
 

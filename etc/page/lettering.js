@@ -52,7 +52,7 @@ export class Lettering {
     const r = this.ratio;
     const font = `600 ${(this.narrow && !full ? 9.5 : 11) * r}px ${FONT}`;
     this.ruler.font = font;
-    const text = this.fit(name, (full ? 260 : this.narrow ? 70 : 130) * r);
+    const text = this.fit(name, (full ? 260 : this.narrow ? 84 : 130) * r);
     const pad = 4 * r;
     const height = (this.narrow && !full ? 13 : 16) * r;
     canvas = this.sheet(this.ruler.measureText(text).width + pad * 2, height);

@@ -87,7 +87,8 @@ function showCrowd() {
   find('empty').hidden = roster.size > 0 || !here;
   const { online, idle, dnd, offline } = roster.counts;
   canvas.setAttribute('aria-label', here
-    ? `${here.name}, an island with ${roster.size} people: ${online} online, ${idle} idle, ${dnd} not to be disturbed, ${offline} offline`
+    ? `${here.name}, an island with ${roster.size} people: ${online} online, ${idle} idle, ` +
+      `${dnd} not to be disturbed, ${offline} offline`
     : 'The island');
 }
 
@@ -195,7 +196,13 @@ function onError(frame) {
     join(null);
 }
 
-const handlers = { 'server-list': onServerList, 'server-join': onServerJoin, presence: onPresence, message: onMessage, error: onError };
+const handlers = {
+  'server-list': onServerList,
+  'server-join': onServerJoin,
+  presence: onPresence,
+  message: onMessage,
+  error: onError,
+};
 
 /* ------------------------------------------------------------------ connection ---------------------------------- */
 

@@ -189,8 +189,9 @@ export class Legend {
       context.clearRect(0, 0, canvas.width, canvas.height);
       drawFigure(context, look, frameOf(status, { step: status === 'online' ? 0 : null }), 22, 58, 2);
       const sign = signs[status]?.canvas;
+      const [x, y] = { offline: [20, 14], idle: [13, 4] }[status] ?? [22 - (sign?.width ?? 0), 0];
       if (sign)
-        context.drawImage(sign, status === 'offline' ? 20 : 22 - sign.width, status === 'offline' ? 14 : status === 'idle' ? 4 : 0, sign.width * 2, sign.height * 2);
+        context.drawImage(sign, x, y, sign.width * 2, sign.height * 2);
     }
   }
 

@@ -118,7 +118,10 @@ const SIGNS = {
     colors: { k: '#5d0f1c', r: '#e5384f', w: '#ffffff' },
   },
   offline: {
-    rows: ['......kkkkkk', '......kwwwwk', '......kkkwkk', '.......kwkk.', 'kkkkk.kwkkkk', 'kwwwk.kwwwwk', 'kkwkk.kkkkkk', 'kwkkk.......', 'kwwwk.......', 'kkkkk.......'],
+    rows: [
+      '......kkkkkk', '......kwwwwk', '......kkkwkk', '.......kwkk.', 'kkkkk.kwkkkk', 'kwwwk.kwwwwk', 'kkwkk.kkkkkk',
+      'kwkkk.......', 'kwwwk.......', 'kkkkk.......',
+    ],
     colors: { k: '#27304f', w: '#dfe8ff' },
   },
   unknown: {

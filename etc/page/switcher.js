@@ -102,7 +102,8 @@ export class Door {
   open(server) {
     this.server = server;
     this.from = document.activeElement;
-    this.text.textContent = `${server.name} lets people in after a login. If it has a password, give it here; to log in with Discord, use the d-zone client.`;
+    this.text.textContent = `${server.name} lets people in after a login. ` +
+      'If it has a password, give it here; to log in with Discord, use the d-zone client.';
     this.answer.textContent = '';
     this.input.value = '';
     this.form.hidden = false;

@@ -181,7 +181,8 @@ export class World {
       return;
     }
     figure.turn++;
-    const ahead = chance(figure.luck, figure.turn, 3) < 0.7 ? figure.heading ?? 0 : Math.floor(chance(figure.luck, figure.turn, 4) * 4);
+    const goesOn = chance(figure.luck, figure.turn, 3) < 0.7;
+    const ahead = goesOn ? figure.heading ?? 0 : Math.floor(chance(figure.luck, figure.turn, 4) * 4);
     for (let i = 0; i < 4; i++) {
       const heading = (ahead + [0, 1, 3, 2][i]) & 3;
       const gx = figure.gx + DIRECTIONS[heading][0];

@@ -93,8 +93,8 @@ test('text stands out from its ground in both schemes', async () => {
     const page = await newPage(browser, { colorScheme });
     await visit(page, server.url, 4);
     const weak = await page.evaluate(() => {
-      const luminance = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+      const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+      const luminance = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
       const numbers = (color) => color.match(/[\d.]+/g).map(Number);
       const ground = (node) => {
         for (let at = node; at; at = at.parentElement) {
@@ -105,7 +105,8 @@ test('text stands out from its ground in both schemes', async () => {
         return [255, 255, 255];
       };
       const found = [];
-      for (const node of document.querySelectorAll('h1, h2:not(.hidden-text), h3, p:not(.hidden-text), li, dt, dd, button, .code, .badge, .posture')) {
+      const texts = 'h1, h2:not(.hidden-text), h3, p:not(.hidden-text), li, dt, dd, button, .code, .badge, .posture';
+      for (const node of document.querySelectorAll(texts)) {
         if (!node.innerText?.trim() || !node.offsetParent)
           continue;
         const [a, b] = [luminance(numbers(getComputedStyle(node).color)), luminance(ground(node))].sort((x, y) => y - x);

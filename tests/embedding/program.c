@@ -279,7 +279,7 @@ static void *talk(void *arg)
             take_breath(1000000);
         result == DBACK_OK ? voice->taken++ : result == DBACK_LATE ? voice->late++ : voice->other++;
         if (!storm->count)
-            take_breath(200000);
+            take_breath(5000000);
     }
     return NULL;
 }

@@ -264,7 +264,7 @@ async def attack(daemon, rng, payload):
 def test_random_malformed_handshakes(start, workers):
     daemon = start(workers=workers)
     rng = random.Random(7261)
-    payloads = [mutate(rng) for _ in range(pick(1000, 5000))]
+    payloads = [mutate(rng) for _ in range(pick(2000, 10000))]
 
     async def scene():
         watcher, _, _ = await join(daemon)

@@ -316,7 +316,7 @@ def test_random_malformed_frames(lively):
     rng = random.Random(2211)
 
     async def scene():
-        todo = iter(range(pick(750, 5000)))
+        todo = iter(range(pick(1500, 10000)))
 
         async def thrower():
             for _ in todo:

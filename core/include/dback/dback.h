@@ -9,9 +9,10 @@
  *     dback_run(server);      until SIGINT or SIGTERM
  *     dback_destroy(server);
  *
- * THREADS. [app] create, register, start, stop, run, reload and destroy: one thread at a time. [any] the
- * broadcasts and dback_port(), between start and stop. RESULTS are 0 or a negative errno; `error` then holds
- * a sentence (several lines for a configuration with several mistakes).
+ * THREADS. [app] create, register, start, stop, run, reload and destroy: one thread at a time, and none of
+ * d-back's own. [any] the broadcasts between create and destroy, dback_port() between start and stop.
+ * RESULTS are 0 or a negative errno; `error` then holds a sentence (several lines for a configuration with
+ * several mistakes).
  */
 #ifndef DBACK_DBACK_H
 #define DBACK_DBACK_H

@@ -84,7 +84,7 @@ def mock(name="mock", presence_interval=0.0, message_interval=0.0, **options):
             "options": {"presence_interval": presence_interval, "message_interval": message_interval, **options}}
 
 
-def plugin(file, name=None, **options):
+def plugin(file, name=None, /, **options):
     """A provider entry for one of the test plugins. `refresh`, `deadline_ms` and `on_error` belong to the
     entry, everything else to its options."""
     entry = {k: options.pop(k) for k in ("refresh", "deadline_ms", "on_error") if k in options}

@@ -4,6 +4,7 @@
 
 #include <dback/dback.h>
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -99,9 +100,10 @@ static int serve(const dback_options *given)
     if (dback_create(&server, given, error, sizeof error) < 0)
         return failed(error, EXIT_USAGE);
     int result = EXIT_SUCCESS;
-    if (dback_start(server, error, sizeof error) < 0)
+    int code = dback_start(server, error, sizeof error);
+    if (code < 0 && code != -EINTR) /* ended by a signal is a clean stop */
         result = failed(error, EXIT_FAILED);
-    else if (dback_run(server) < 0)
+    else if (code == 0 && dback_run(server) < 0)
         result = EXIT_FAILED;
     dback_destroy(server);
     return result;

@@ -23,29 +23,16 @@ struct ask {
     struct ask_handler handler;
     uv_timer_t deadline;
     char why[ERR_SIZE];
-    int32_t result; /* of an exhausted one */
-    struct provider *failed;
+    int32_t result; /* of an exhausted one, or of the first who failed on the way */
     bool cancelled;
 };
 
-static void copy_question(struct ask *ask, const struct question *from)
+/* Open at a time, per provider, because of what viewers asked: they can't use up what the rosters need. */
+#define VIEWER_ASKS_MAX 1024
+
+static bool is_viewers(const struct ask *ask)
 {
-    const struct str *parts[] = { &from->server,   &from->server_id, &from->token, &from->user_json,
-                                  &from->password, &from->peer,      &from->path };
-    struct question *q = &ask->question;
-    struct str *copies[] = { &q->server,   &q->server_id, &q->token, &q->user_json,
-                             &q->password, &q->peer,      &q->path };
-    size_t total = 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
-        total += parts[i]->len;
-    q->capability = from->capability;
-    char *at = ask->text = xmalloc(total);
-    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
-        if (parts[i]->len)
-            memcpy(at, parts[i]->ptr, parts[i]->len);
-        *copies[i] = (struct str){ at, parts[i]->len };
-        at += parts[i]->len;
-    }
+    return ask->question.capability == CAP_VALIDATE || ask->question.capability == CAP_STATIC;
 }
 
 static void take_slot(struct core *core, struct ask *ask)
@@ -90,8 +77,10 @@ static void leave_provider(struct ask *ask)
     struct provider *provider = ask->provider;
     ask->provider = NULL;
     uv_timer_stop(&ask->deadline);
-    if (provider)
-        provider_ask_ended(provider);
+    if (!provider)
+        return;
+    provider->viewer_asks -= is_viewers(ask);
+    provider_ask_ended(provider);
 }
 
 /* The end, whichever: tells the handler and goes. */
@@ -106,10 +95,11 @@ static void finish(struct ask *ask, struct ask_result *result)
 }
 
 /* Later, from the flat stack: nobody expects an answer from within ask_start(). */
-static void exhaust(struct ask *ask, int32_t result, struct provider *failed)
+static void exhaust(struct ask *ask, int32_t result)
 {
+    if (result == DBACK_PASS)
+        snprintf(ask->why, sizeof ask->why, "no provider of the route has an answer");
     ask->result = result;
-    ask->failed = failed;
     ask->next = ask->core->exhausted;
     ask->core->exhausted = ask;
     uv_async_send(&ask->core->wake);
@@ -126,13 +116,15 @@ static void on_failure(struct ask *ask, struct provider *provider, int32_t resul
         log_room(ask->core->log, LOG_WARN, provider->room, "%s failed: %s%s suppressed=%llu",
                  capability_names[ask->question.capability], why, next ? "; asking the next provider" : "",
                  (unsigned long long)suppressed);
+    if (!ask->result)
+        snprintf(ask->why, sizeof ask->why, "%s: %s", provider->spec.name, why);
+    ask->result = result;
     if (next) {
         ask->step++;
         ask_next(ask);
-        return;
+    } else {
+        exhaust(ask, result);
     }
-    snprintf(ask->why, sizeof ask->why, "%s: %s", provider->spec.name, why);
-    exhaust(ask, result < 0 ? result : DBACK_FAILED, provider); /* above 0 but not PASS: nonsense */
 }
 
 static void on_deadline(uv_timer_t *timer)
@@ -156,16 +148,20 @@ static void ask_next(struct ask *ask)
         struct provider *provider = ask->routes->order[capability][ask->step];
         if (provider->state != PROVIDER_SERVING || !instance_offers(provider->instance, capability))
             continue;
-        if (instance_ask(provider->instance, ask->number, &ask->question) < 0) {
+        bool too_many = is_viewers(ask) && provider->viewer_asks >= VIEWER_ASKS_MAX;
+        if (too_many || instance_ask(provider->instance, ask->number, &ask->question) < 0) {
             on_failure(ask, provider, DBACK_FAILED, "too many open requests");
             return;
         }
         ask->provider = provider;
         provider->open_asks++;
+        provider->viewer_asks += is_viewers(ask);
+        uv_update_time(&ask->core->loop); /* the turn may have been long */
         uv_timer_start(&ask->deadline, on_deadline, provider->spec.deadline_ms, 0);
         return;
     }
-    exhaust(ask, DBACK_PASS, NULL);
+    /* A PASS of the others doesn't mean that there is nothing where somebody failed. */
+    exhaust(ask, ask->result < 0 ? ask->result : DBACK_PASS);
 }
 
 struct ask *ask_start(struct core *core, struct routes *routes, const struct question *question,
@@ -175,7 +171,7 @@ struct ask *ask_start(struct core *core, struct routes *routes, const struct que
     ask->core = core;
     ask->routes = routes_ref(routes);
     ask->handler = *handler;
-    copy_question(ask, question);
+    ask->text = question_copy(&ask->question, question);
     uv_timer_init(&core->loop, &ask->deadline);
     take_slot(core, ask);
     ask_next(ask);
@@ -199,7 +195,7 @@ void ask_finish_exhausted(struct core *core)
     struct ask *ask;
     while ((ask = core->exhausted)) {
         core->exhausted = ask->next;
-        finish(ask, &(struct ask_result){ .result = ask->result, .why = ask->why, .provider = ask->failed });
+        finish(ask, &(struct ask_result){ .result = ask->result, .why = ask->why });
     }
 }
 
@@ -217,7 +213,9 @@ void ask_mail(struct core *core, struct instance_mail *mail)
     }
     leave_provider(ask);
     if (mail->result == DBACK_OK) {
-        struct ask_result result = { .result = DBACK_OK, .answer = mail->answer, .provider = provider };
+        struct ask_result result = {
+            .result = DBACK_OK, .answer = mail->answer, .provider = provider, .after_failure = ask->result < 0
+        };
         mail->answer = NULL;
         finish(ask, &result);
     } else if (mail->result == DBACK_PASS) {

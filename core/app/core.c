@@ -16,8 +16,7 @@
 /* Mail of one provider that is handled before others get their turn. */
 #define PROVIDER_SLICE 1024
 
-/* ------------------------------------------------------------------ to the workers
- * ------------------------------ */
+/* ------------------ to the workers ------------------------------------------------------------ */
 
 void to_edge_free(struct to_edge *m)
 {
@@ -82,8 +81,7 @@ void core_open(struct core *core)
     core->events.opened(core->events.arg, NULL);
 }
 
-/* ------------------------------------------------------------------ mail
- * ---------------------------------------- */
+/* ------------------ mail ---------------------------------------------------------------------- */
 
 static void leave(struct core *core, struct to_core *message)
 {
@@ -125,6 +123,11 @@ static void handle(struct core *core, struct to_core *message)
             to_core_free(message);
         else
             override_begin(core, message);
+        return;
+    case CORE_FORGET:
+        join_forget(core, &message->viewer);
+        override_forget(core, &message->viewer);
+        to_core_free(message);
         return;
     case CORE_WORKER_STOPPED:
         worker_stopped(core, message);
@@ -169,7 +172,8 @@ static bool handle_provider_mail(struct core *core, struct provider *provider, s
         ask_mail(core, mail);
         break;
     case MAIL_EVENT:
-        handle_event(core, provider, mail);
+        if (core->phase < CORE_CLOSING_SESSIONS)
+            handle_event(core, provider, mail);
         break;
     case MAIL_STOPPED:
         instance_mail_free(mail);
@@ -198,6 +202,14 @@ static bool handle_slice(struct core *core, struct provider *provider)
     if (events)
         instance_events_handled(provider->instance, events);
     return provider->backlog != NULL;
+}
+
+void core_drain_provider(struct core *core, struct provider *provider)
+{
+    /* It may go on emitting meanwhile: not more than what could have been there. */
+    unsigned slices = core->config->limits.events / PROVIDER_SLICE + 2;
+    while (slices-- && handle_slice(core, provider))
+        ;
 }
 
 static void on_wake(uv_async_t *async)
@@ -244,14 +256,15 @@ static void on_tick(uv_timer_t *timer)
     progress(core);
 }
 
-/* ------------------------------------------------------------------ the end
- * ------------------------------------- */
+/* ------------------ the end ------------------------------------------------------------------- */
 
 static void stop_providers(struct core *core)
 {
     core->phase = CORE_STOPPING_PROVIDERS;
     overrides_forget_all(core);
-    world_free(core);
+    ask_cancel(core->list_ask);
+    core->list_ask = NULL;
+    servers_free(core);
     for (struct provider *provider = core->providers; provider; provider = provider->next)
         provider_retire(provider);
 }
@@ -288,8 +301,7 @@ void core_stop(struct core *core)
     progress(core);
 }
 
-/* ------------------------------------------------------------------ life
- * ---------------------------------------- */
+/* ------------------ life ---------------------------------------------------------------------- */
 
 struct core *core_create(const struct core_setup *setup)
 {

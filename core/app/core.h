@@ -2,8 +2,10 @@
  *
  *   core.c      the thread: its loop, what wakes it, how it ends
  *   ask.c       one question, asked along a route of providers until somebody answers
- *   provider.c  the providers that are loaded: starting, draining, retiring them
- *   world.c     servers and their rosters: lists, answers and events become frames
+ *   provider.c  the providers that are loaded: starting, draining, retiring them; routes
+ *   servers.c   the list of servers
+ *   world.c     who is on them: rosters, client ids, events
+ *   show.c      what of that becomes frames and tickets
  *   join.c      a viewer's way from `connect` to its ticket
  *   override.c  a provider's own content for a path of the web page
  *   swap.c      changing the providers while viewers watch
@@ -22,14 +24,14 @@
 
 struct core;
 
-/* ------------------------------------------------------------------ providers
- * ---------------------------------- */
+/* ------------------ providers ----------------------------------------------------------------- */
 
 enum provider_state {
     PROVIDER_CREATING, /* create() has not answered yet */
     PROVIDER_SERVING,
     PROVIDER_DRAINING, /* replaced: finishes what it was asked, gets nothing new */
     PROVIDER_STOPPING, /* told to quiesce; gone when its last mail comes */
+    PROVIDER_GONE,     /* only routes of questions that are still on their way know it */
 };
 
 /* What an entry of d-back.cfg (or a registration by an embedding program) says. */
@@ -50,7 +52,9 @@ struct provider {
     struct provider_spec spec;
     struct instance *instance;
     enum provider_state state;
-    bool current; /* routes lead to it: its events count */
+    unsigned references;  /* by routes, and one for being loaded */
+    unsigned viewer_asks; /* open questions that a viewer's request caused */
+    bool current;         /* routes lead to it: its events count */
     unsigned open_asks;
     uint64_t since_ms; /* of the state */
     uint64_t next_notice_ms;
@@ -67,6 +71,8 @@ struct routes {
 };
 struct routes *routes_ref(struct routes *routes);
 void routes_unref(struct routes *routes); /* NULL-safe */
+/* Appends to a new one's order; counted. */
+void routes_append(struct routes *routes, enum capability capability, struct provider *provider);
 
 void provider_spec_copy(struct provider_spec *to, const struct provider_spec *from);
 void provider_spec_finish(struct provider_spec *spec);
@@ -80,20 +86,20 @@ struct provider *provider_start(struct core *core, const struct provider_spec *s
 void provider_retire(struct provider *provider);
 void provider_ask_ended(struct provider *provider);
 void provider_stopped(struct provider *provider);
-/* Seconds between two questions to it, 0 for never. */
-double provider_refresh(const struct provider *provider);
+/* When (now_ms) to ask again what `owner` answered; 0: never. `retry`, or nobody (NULL) answered: soon. */
+uint64_t provider_next_refresh(const struct provider *owner, bool retry);
 /* Deadlines of create() and of stopping: called from the core's tick. */
 void provider_tick(struct core *core, uint64_t now);
 
-/* ------------------------------------------------------------------ questions
- * ---------------------------------- */
+/* ------------------ questions ----------------------------------------------------------------- */
 
 struct ask;
 struct ask_result {
     int32_t result;            /* DBACK_OK; DBACK_PASS: nobody on the route has an answer; below 0: failed */
     struct answer *answer;     /* when OK; the callback may take it (set NULL) */
-    const char *why;           /* when it failed: a sentence */
-    struct provider *provider; /* who answered or failed; NULL for PASS */
+    const char *why;           /* when it isn't OK: a sentence */
+    struct provider *provider; /* who answered; NULL unless OK */
+    bool after_failure;        /* OK, but somebody earlier on the route failed */
 };
 struct ask_handler {
     /* Called once, never from within ask_start(), never after ask_cancel(). */
@@ -109,19 +115,20 @@ void ask_cancel(struct ask *ask);                             /* NULL-safe */
 void ask_mail(struct core *core, struct instance_mail *mail); /* MAIL_STARTED, MAIL_DONE */
 void ask_finish_exhausted(struct core *core);
 
-/* ------------------------------------------------------------------ the world
- * ---------------------------------- */
+/* ------------------ servers ------------------------------------------------------------------- */
 
 struct join;
 
 struct server {
     struct str discord_id, id, name; /* owned */
-    bool listed;
+    bool listed, was_listed;         /* on the list; on the one before */
     struct channel channel;
     uint32_t viewers;
 
-    struct roster *roster;  /* what viewers have been shown; NULL: nothing yet */
-    struct provider *owner; /* who answered it; its events count */
+    struct roster *roster;      /* what viewers have been shown; NULL: nothing yet */
+    struct provider *owner;     /* who answered it; its events count */
+    struct provider *answering; /* who is being asked: its events count, too */
+    struct provider *told;      /* who knows that it is watched */
     struct ask *users_ask;
     bool users_ask_again;   /* something changed while the question was open */
     uint64_t refresh_at_ms; /* 0: never */
@@ -131,7 +138,7 @@ struct server {
     struct ask *client_id_ask;
 
     struct snapshot *snapshot; /* shared by those who join now */
-    struct log_cursor pin;     /* where the snapshot stands once the roster has moved on; {0}: at the head */
+    struct log_cursor pin;     /* where it stands once the roster has moved on; {0}: at the head */
     uint64_t snapshot_ms;
 
     struct join *waiting, **waiting_last; /* for the roster and the client id */
@@ -140,10 +147,29 @@ struct server {
         struct roster *roster;
         struct provider *owner;
         struct ask *ask;
-        bool ready;
+        bool ready, after_failure;
         bool again; /* something changed meanwhile that only a new question can tell */
     } candidate;
 };
+
+/* NULL: there is none. */
+struct server *server_find(struct core *core, struct str discord_id);
+void server_set_client_id(struct server *server, struct str client_id);
+/* Does somebody watch it, or wait to? */
+bool server_is_watched(const struct server *server);
+/* Frees those that are on no list any more and that nobody watches. */
+void servers_sweep(struct core *core);
+void servers_free(struct core *core);
+/* Ask for the list, unless it is being asked for. */
+void servers_ask_list(struct core *core);
+/* A new list of `owner` is the truth from now on; viewers are told when what they see of it differs. NULL: it
+ * could not be had, the old one stays. `retry`: it is asked for again soon. */
+void servers_set_list(struct core *core, struct server_list *list, struct provider *owner, bool retry);
+void servers_plan_refresh(struct core *core, bool retry);
+/* Logs what server_list_create() complained of, and frees it. */
+void servers_log_complaints(struct core *core, struct text_buffer *complaints);
+
+/* ------------------ the world ----------------------------------------------------------------- */
 
 /* What one provider event, library call or operator's command says. */
 struct world_event {
@@ -152,49 +178,62 @@ struct world_event {
     struct user_row user;
 };
 
-struct server *world_find(struct core *core, struct str discord_id);
-void world_free(struct core *core);
-/* A new list of `owner` is the truth from now on; viewers are told when what they see of it differs.
- * `failed`: it could not be had (`list` NULL): the old one stays, and it is asked for again soon. */
-void world_set_list(struct core *core, struct server_list *list, struct provider *owner, bool failed);
-/* Logs what server_list_create() complained of, and frees it. */
-void world_log_complaints(struct core *core, struct text_buffer *complaints);
-/* Ask for the list, for a server's users, for its client id; each unless it is being asked already. */
-void world_ask_list(struct core *core);
+/* Ask for a server's users, for its client id; each unless it is being asked for already. */
 void world_ask_users(struct core *core, struct server *server);
 void world_ask_client_id(struct core *core, struct server *server);
-/* `from` NULL: the library or the operator, who count like the roster's owner. 0, or below 0 a DBACK_ code.
+/* `from` NULL: the library or the operator, who count like the roster's owner. 0, or a DBACK_ code below 0.
  */
 int world_apply_event(struct core *core, struct provider *from, const struct world_event *event);
-/* Makes `candidate` what the viewers see: they get the difference. */
-void world_switch_roster(struct core *core, struct server *server, struct roster *candidate,
-                         struct provider *owner);
-/* Nobody answers for it any more: who still watches keeps what is shown, otherwise it is asked for anew. */
-void world_forget_roster(struct core *core, struct server *server);
-/* A viewer more or less. */
+/* A viewer more or less. The server may be gone afterwards. */
 void world_count_viewer(struct core *core, struct server *server, int change);
-/* Fills in a ticket: snapshot, last frame and cursor, all of one instant. */
-void world_write_ticket(struct core *core, struct server *server, struct str request, struct to_edge *ticket);
+/* Somebody who waited went. The server may be gone afterwards. */
+void world_watchers_changed(struct core *core, struct server *server);
+void world_plan_refresh(struct server *server, bool retry);
+/* All refreshes anew: their keys have changed. */
+void world_replan(struct core *core);
 void world_tick(struct core *core, uint64_t now);
 
-/* ------------------------------------------------------------------ joins
- * -------------------------------------- */
+/* At a swap: what is under way along the old routes is dropped, then either `candidate` becomes what the
+ * viewers see (they get the difference), or nobody answers for it any more: who watches keeps what is shown.
+ */
+void world_cancel_asks(struct server *server);
+void world_switch_roster(struct core *core, struct server *server, struct roster *candidate,
+                         struct provider *owner);
+void world_orphan(struct server *server);
+
+/* ------------------ frames and tickets -------------------------------------------------------- */
+
+struct show_to {
+    struct core *core;
+    struct server *server;
+};
+/* A roster_change_callback; `arg` is a struct show_to. */
+void show_presence(void *arg, const struct roster_change *change);
+void show_message(struct core *core, struct server *server, const struct world_event *event);
+void show_client_id(struct core *core, struct server *server);
+/* Fills in a ticket: snapshot, last frame and cursor, all of one instant. */
+void show_ticket(struct core *core, struct server *server, struct str request, struct to_edge *ticket);
+void show_forget_snapshot(struct server *server);
+
+/* ------------------ joins --------------------------------------------------------------------- */
 
 void join_begin(struct core *core, struct to_core *message); /* takes the message */
-void join_serve_waiting(struct core *core, struct server *server);
+/* Those who wait are let in, if everything is there. */
+void join_serve_waiting(struct server *server);
 /* Everyone who waits is refused: the users could not be had. */
-void join_refuse_waiting(struct core *core, struct server *server, enum refusal refusal);
+void join_refuse_waiting(struct server *server, enum refusal refusal);
+/* The viewer has gone: its question is dropped. */
+void join_forget(struct core *core, const struct viewer_ref *viewer);
 void join_resnapshot(struct core *core, struct to_core *message);
 void join_forget_all(struct core *core);
 
-/* ------------------------------------------------------------------ static overrides
- * ---------------------------- */
+/* ------------------ static overrides ---------------------------------------------------------- */
 
 void override_begin(struct core *core, struct to_core *message); /* takes the message */
+void override_forget(struct core *core, const struct viewer_ref *viewer);
 void overrides_forget_all(struct core *core);
 
-/* ------------------------------------------------------------------ swaps
- * -------------------------------------- */
+/* ------------------ swaps --------------------------------------------------------------------- */
 
 /* What a swap came to: err NULL and a summary, or the sentence why nothing was changed. */
 typedef void (*swap_callback)(struct core *core, void *arg, const char *err, const char *summary);
@@ -205,10 +244,13 @@ void swap_begin(struct core *core, struct config *config, swap_callback done, vo
 void swap_provider_created(struct core *core, struct provider *provider, int result, struct str why);
 /* An event of a provider that may be part of the swap. True: it was put to use. */
 bool swap_event(struct core *core, struct provider *provider, const struct world_event *event);
+/* The list was asked for along the old routes: the one that the swap holds may be older. */
+void swap_list_changed(struct core *core);
 void swap_abort(struct core *core, const char *why); /* when one is in progress */
 
-/* ------------------------------------------------------------------ the core
- * ----------------------------------- */
+/* ------------------ the core ------------------------------------------------------------------ */
+
+#define JOIN_BUCKETS 1024
 
 /* What the app wants to hear of, on the core thread. */
 struct core_events {
@@ -242,7 +284,7 @@ struct core {
     uint64_t list_refresh_at_ms;
     struct server **servers; /* sorted by discord_id */
     size_t server_count;
-    struct join *joins; /* all that are under way */
+    struct join *joins[JOIN_BUCKETS]; /* all that are under way, by their connection's number */
     struct override *overrides;
     uint32_t viewers;
 
@@ -292,6 +334,8 @@ void core_destroy(struct core *core);
 void core_post(struct core *core, unsigned worker, struct to_edge *message);
 void core_post_server_list(struct core *core, bool announce);
 void core_post_config(struct core *core);
+/* Handles all that this provider has said up to now. */
+void core_drain_provider(struct core *core, struct provider *provider);
 void core_open(struct core *core);
 
 #define core_log(core, level, ...) log_room((core)->log, (level), "core", __VA_ARGS__)

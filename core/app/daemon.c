@@ -24,6 +24,9 @@
  */
 #define CALLS_MAX 65536
 
+/* How often a start looks for a signal to end. */
+#define SIGNAL_LOOK_NS 100000000
+
 enum opened { OPENED_NOT_YET, OPENED_YES, OPENED_FAILED };
 
 struct dback {
@@ -32,7 +35,7 @@ struct dback {
     struct provider_spec *registered;
     size_t registered_count;
     struct log *log;
-    char *runtime_dir;
+    struct runtime_dir runtime_dir;
     struct edge *edge;
     struct core *core;
     pthread_t core_thread;
@@ -58,8 +61,7 @@ const char *dback_version(void)
     return DBACK_VERSION;
 }
 
-/* ------------------------------------------------------------------ create
- * ------------------------------------- */
+/* ------------------ create -------------------------------------------------------------------- */
 
 static char *copy_or_null(const char *text)
 {
@@ -129,8 +131,7 @@ int dback_register(dback *d, const char *name, const dback_entry *entry, const c
     return 0;
 }
 
-/* ------------------------------------------------------------------ start and stop
- * ----------------------------- */
+/* ------------------ start and stop ------------------------------------------------------------ */
 
 static void on_opened(void *arg, const char *err)
 {
@@ -172,11 +173,10 @@ static void release(struct dback *d)
 {
     core_destroy(d->core);
     edge_destroy(d->edge);
-    runtime_dir_remove(d->runtime_dir);
+    runtime_dir_remove(&d->runtime_dir);
     log_destroy(d->log);
     d->core = NULL;
     d->edge = NULL;
-    d->runtime_dir = NULL;
     d->log = NULL;
 }
 
@@ -194,7 +194,7 @@ static int prepare(struct dback *d, char *err)
     d->core = core_create(&(struct core_setup){
         .log = d->log,
         .config = d->config,
-        .runtime_dir = d->runtime_dir,
+        .runtime_dir = d->runtime_dir.path,
         .registered = d->registered,
         .registered_count = d->registered_count,
         .worker_count = edge_worker_count(d->edge),
@@ -205,16 +205,37 @@ static int prepare(struct dback *d, char *err)
     return 0;
 }
 
-/* True: viewers are let in. */
-static bool wait_until_opened(struct dback *d)
+/* Was it told to end before it has begun? The four signals are blocked, so they wait to be asked for. */
+static bool stop_requested(void)
 {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGTERM);
+    return sigtimedwait(&wanted, NULL, &(struct timespec){ 0 }) > 0;
+}
+
+/* 0: viewers are let in; -EIO: they never will be, see `why`; -EINTR: a signal came first. */
+static int wait_until_opened(struct dback *d)
+{
+    int code = 0;
     pthread_mutex_lock(&d->mutex);
-    while (d->opened == OPENED_NOT_YET)
-        pthread_cond_wait(&d->changed, &d->mutex);
-    bool opened = d->opened == OPENED_YES;
-    d->taking_calls = opened;
+    while (d->opened == OPENED_NOT_YET && code == 0) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += (until.tv_nsec += SIGNAL_LOOK_NS) / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&d->changed, &d->mutex, &until);
+        if (d->opened == OPENED_NOT_YET && stop_requested()) {
+            code = -EINTR;
+            snprintf(d->why, sizeof d->why, "told to stop before the first provider had answered");
+        }
+    }
+    if (d->opened == OPENED_FAILED)
+        code = -EIO;
+    d->taking_calls = code == 0;
     pthread_mutex_unlock(&d->mutex);
-    return opened;
+    return code;
 }
 
 /* The threads take no signals: those are the app thread's, or the embedding program's. What a fault raises
@@ -254,10 +275,13 @@ int dback_start(dback *d, char *error, size_t error_size)
         release(d);
         return report(code, strerror(-code), error, error_size);
     }
-    if (!wait_until_opened(d)) {
+    code = wait_until_opened(d);
+    if (code < 0) {
+        char why[ERR_SIZE]; /* the end may report once more */
+        snprintf(why, sizeof why, "%s", d->why);
         end_threads(d);
         release(d);
-        return report(-EIO, d->why, error, error_size);
+        return report(code, why, error, error_size);
     }
     edge_log_addresses(d->edge);
     log_room(d->log, LOG_INFO, "app", "ready");
@@ -297,8 +321,7 @@ uint16_t dback_port(const dback *d)
     return d->edge ? edge_port(d->edge) : 0;
 }
 
-/* ------------------------------------------------------------------ reload
- * ------------------------------------- */
+/* ------------------ reload -------------------------------------------------------------------- */
 
 struct reload {
     struct dback *d;
@@ -403,8 +426,7 @@ int dback_reload(dback *d, char *error, size_t error_size)
     return code;
 }
 
-/* ------------------------------------------------------------------ run
- * ---------------------------------------- */
+/* ------------------ run ----------------------------------------------------------------------- */
 
 static void reopen_log(struct dback *d)
 {
@@ -435,8 +457,7 @@ int dback_run(dback *d)
     }
 }
 
-/* ------------------------------------------------------------------ broadcasts
- * --------------------------------- */
+/* ------------------ broadcasts ---------------------------------------------------------------- */
 
 /* An event on its way to the core; the text follows it. */
 struct broadcast {

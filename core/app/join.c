@@ -10,7 +10,7 @@
 
 struct join {
     struct join *next;          /* of the server's waiting list */
-    struct join *newer, *older; /* of all */
+    struct join *newer, *older; /* of the bucket */
     struct core *core;
     struct to_core *message;
     struct server *server;
@@ -38,10 +38,11 @@ static struct join *create_join(struct core *core, struct to_core *message)
     struct join *join = xcalloc(1, sizeof *join);
     join->core = core;
     join->message = message;
-    join->older = core->joins;
-    if (core->joins)
-        core->joins->newer = join;
-    core->joins = join;
+    struct join **bucket = &core->joins[message->viewer.serial % JOIN_BUCKETS];
+    join->older = *bucket;
+    if (*bucket)
+        (*bucket)->newer = join;
+    *bucket = join;
     return join;
 }
 
@@ -50,7 +51,7 @@ static void free_join(struct join *join)
     if (join->newer)
         join->newer->older = join->older;
     else
-        join->core->joins = join->older;
+        join->core->joins[join->message->viewer.serial % JOIN_BUCKETS] = join->older;
     if (join->older)
         join->older->newer = join->newer;
     ask_cancel(join->ask);
@@ -75,7 +76,7 @@ static void send_ticket(struct core *core, struct server *server, const struct t
     ticket->kind = EDGE_TICKET;
     ticket->viewer = message->viewer;
     ticket->again = again;
-    world_write_ticket(core, server, (struct str){ message->request, message->request_len }, ticket);
+    show_ticket(core, server, (struct str){ message->request, message->request_len }, ticket);
     core_post(core, message->viewer.worker, ticket);
 }
 
@@ -108,42 +109,68 @@ static void admit(struct join *join, struct server *server)
         world_ask_client_id(core, server);
 }
 
-void join_serve_waiting(struct core *core, struct server *server)
+/* All of them; whoever comes from now on waits anew. */
+static struct join *take_waiting(struct server *server)
 {
-    (void)core;
+    struct join *first = server->waiting;
+    server->waiting = NULL;
+    server->waiting_last = &server->waiting;
+    return first;
+}
+
+void join_serve_waiting(struct server *server)
+{
     if (!server->roster || server->users_ask || !server->client_id_known)
         return;
-    struct join *join = server->waiting;
-    server->waiting = NULL;
-    server->waiting_last = &server->waiting;
-    while (join) {
-        struct join *next = join->next;
+    struct join *next;
+    for (struct join *join = take_waiting(server); join; join = next) {
+        next = join->next;
         grant(join);
-        join = next;
     }
 }
 
-void join_refuse_waiting(struct core *core, struct server *server, enum refusal refusal)
+void join_refuse_waiting(struct server *server, enum refusal refusal)
 {
-    (void)core;
-    struct join *join = server->waiting;
-    server->waiting = NULL;
-    server->waiting_last = &server->waiting;
-    while (join) {
-        struct join *next = join->next;
+    struct join *next;
+    for (struct join *join = take_waiting(server); join; join = next) {
+        next = join->next;
         refuse(join, refusal);
-        join = next;
     }
 }
 
-/* ------------------------------------------------------------------ logins
- * ------------------------------------- */
+static void leave_waiting(struct join *join)
+{
+    struct server *server = join->server;
+    struct join **at = &server->waiting;
+    while (*at != join)
+        at = &(*at)->next;
+    *at = join->next;
+    if (server->waiting_last == &join->next)
+        server->waiting_last = at;
+}
+
+void join_forget(struct core *core, const struct viewer_ref *viewer)
+{
+    struct join *join = core->joins[viewer->serial % JOIN_BUCKETS];
+    while (join && join->message->viewer.serial != viewer->serial)
+        join = join->older;
+    if (!join)
+        return;
+    struct server *server = join->server;
+    if (server)
+        leave_waiting(join);
+    free_join(join);
+    if (server && !server_is_watched(server))
+        world_watchers_changed(core, server);
+}
+
+/* ------------------ logins -------------------------------------------------------------------- */
 
 static void on_validated(struct core *core, void *arg, struct ask_result *result)
 {
     struct join *join = arg;
     join->ask = NULL;
-    struct server *server = world_find(core, str_of(join->server_id));
+    struct server *server = server_find(core, str_of(join->server_id));
     if (result->result != DBACK_OK) {
         refuse(join, join->by_password ? REFUSE_NEEDS_LOGIN : REFUSE_LOGIN_FAILED);
     } else if (!server || !server->listed) {
@@ -182,7 +209,7 @@ void join_begin(struct core *core, struct to_core *message)
     const struct server_row *row =
         core->list ? server_list_find(core->list, (struct str){ message->wanted, message->wanted_len })
                    : NULL;
-    struct server *server = row ? world_find(core, row->discord_id) : NULL;
+    struct server *server = row ? server_find(core, row->discord_id) : NULL;
     if (!server) {
         refuse(join, REFUSE_NO_SERVER);
         return;
@@ -208,10 +235,10 @@ void join_resnapshot(struct core *core, struct to_core *message)
 
 void join_forget_all(struct core *core)
 {
-    for (size_t i = 0; i < core->server_count; i++) {
-        core->servers[i]->waiting = NULL;
-        core->servers[i]->waiting_last = &core->servers[i]->waiting;
+    for (size_t i = 0; i < core->server_count; i++)
+        take_waiting(core->servers[i]);
+    for (size_t i = 0; i < JOIN_BUCKETS; i++) {
+        while (core->joins[i])
+            free_join(core->joins[i]);
     }
-    while (core->joins)
-        free_join(core->joins);
 }

@@ -55,6 +55,17 @@ void override_begin(struct core *core, struct to_core *message)
     to_core_free(message);
 }
 
+void override_forget(struct core *core, const struct viewer_ref *viewer)
+{
+    for (struct override *o = core->overrides; o; o = o->next) {
+        if (o->viewer.serial != viewer->serial)
+            continue;
+        ask_cancel(o->ask);
+        free_override(o);
+        return;
+    }
+}
+
 void overrides_forget_all(struct core *core)
 {
     while (core->overrides) {

@@ -5,19 +5,43 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+/* Between questions to a provider that doesn't push, when the operator says nothing. */
+#define DEFAULT_REFRESH_S 10
+/* After a failure. */
+#define RETRY_MS 5000
+
 struct routes *routes_ref(struct routes *routes)
 {
     routes->references++;
     return routes;
 }
 
+static void unref_provider(struct provider *provider)
+{
+    if (--provider->references > 0)
+        return;
+    provider_spec_finish(&provider->spec);
+    free(provider);
+}
+
 void routes_unref(struct routes *routes)
 {
     if (!routes || --routes->references > 0)
         return;
-    for (int i = 0; i < CAP_COUNT; i++)
-        free(routes->order[i]);
+    for (int c = 0; c < CAP_COUNT; c++) {
+        for (size_t i = 0; i < routes->count[c]; i++)
+            unref_provider(routes->order[c][i]);
+        free(routes->order[c]);
+    }
     free(routes);
+}
+
+void routes_append(struct routes *routes, enum capability capability, struct provider *provider)
+{
+    size_t count = routes->count[capability]++;
+    routes->order[capability] = xrealloc(routes->order[capability], (count + 1) * sizeof(struct provider *));
+    routes->order[capability][count] = provider;
+    provider->references++;
 }
 
 void provider_spec_copy(struct provider_spec *to, const struct provider_spec *from)
@@ -61,6 +85,7 @@ struct provider *provider_start(struct core *core, const struct provider_spec *s
 {
     struct provider *provider = xcalloc(1, sizeof *provider);
     provider->core = core;
+    provider->references = 1;
     provider_spec_copy(&provider->spec, spec);
     snprintf(provider->room, sizeof provider->room, "provider/%s", spec->name);
     provider->state = PROVIDER_CREATING;
@@ -83,11 +108,21 @@ struct provider *provider_start(struct core *core, const struct provider_spec *s
     return provider;
 }
 
-double provider_refresh(const struct provider *provider)
+/* Milliseconds between two questions to it, 0 for never. */
+static uint64_t refresh_ms(const struct provider *provider)
 {
-    if (provider->spec.refresh >= 0)
-        return provider->spec.refresh;
-    return instance_pushes(provider->instance) ? 0 : 10;
+    double seconds = provider->spec.refresh;
+    if (seconds < 0) /* the operator leaves it to the provider */
+        seconds = instance_pushes(provider->instance) ? 0 : DEFAULT_REFRESH_S;
+    return (uint64_t)(seconds * 1000);
+}
+
+uint64_t provider_next_refresh(const struct provider *owner, bool retry)
+{
+    uint64_t ms = owner ? refresh_ms(owner) : 0;
+    if ((retry || !owner) && (ms == 0 || ms > RETRY_MS))
+        ms = RETRY_MS;
+    return ms ? now_ms() + ms : 0;
 }
 
 static void stop(struct provider *provider)
@@ -130,31 +165,28 @@ static void log_counters(struct provider *provider)
              (unsigned long long)provider->events_ignored);
 }
 
-static void unlink_provider(struct provider *provider)
+/* Out of the list; the struct stays for routes of questions that are still on their way. */
+static void leave(struct provider *provider)
 {
     struct provider **at = &provider->core->providers;
     while (*at != provider)
         at = &(*at)->next;
     *at = provider->next;
-}
-
-static void free_provider(struct provider *provider)
-{
     while (provider->backlog) {
         struct mail *next = provider->backlog->next;
         instance_mail_free((struct instance_mail *)provider->backlog);
         provider->backlog = next;
     }
-    provider_spec_finish(&provider->spec);
-    free(provider);
+    provider->state = PROVIDER_GONE;
+    provider->instance = NULL;
+    unref_provider(provider);
 }
 
 void provider_stopped(struct provider *provider)
 {
     log_counters(provider);
-    unlink_provider(provider);
     instance_free(provider->instance);
-    free_provider(provider);
+    leave(provider);
 }
 
 /* The process is about to end and this one doesn't come back. */
@@ -165,9 +197,8 @@ static void abandon(struct provider *provider)
     log_room(provider->core->log, LOG_WARN, provider->room, "given up at the end, it is still busy: %.*s",
              (int)why.len, why.len ? why.ptr : "");
     text_finish(&why);
-    unlink_provider(provider);
     instance_abandon(provider->instance);
-    free_provider(provider);
+    leave(provider);
 }
 
 static void notice(struct provider *provider, uint64_t now)

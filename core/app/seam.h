@@ -34,14 +34,14 @@ struct channel {
     void *server;
 };
 
-/* ------------------------------------------------------------------ edge -> core
- * -------------------------------- */
+/* ------------------ edge -> core -------------------------------------------------------------- */
 
 enum to_core_kind {
     CORE_JOIN,       /* the viewer asks for `wanted` */
     CORE_RESNAPSHOT, /* it fell too far behind on `channel`: a fresh ticket for the same request, please */
     CORE_LEAVE,      /* one viewer less on `channel` */
     CORE_STATIC,     /* is there a static override for `path`? */
+    CORE_FORGET,     /* the viewer has gone while the core was at its JOIN or STATIC */
     CORE_WORKER_STOPPED,
     CORE_CALL, /* run `call` on the core thread (library and operator's calls) */
 };
@@ -63,8 +63,7 @@ struct to_core {
 };
 void to_core_free(struct to_core *message);
 
-/* ------------------------------------------------------------------ core -> edge
- * -------------------------------- */
+/* ------------------ core -> edge -------------------------------------------------------------- */
 
 enum to_edge_kind {
     EDGE_OPEN,        /* begin to accept */

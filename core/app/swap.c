@@ -35,13 +35,11 @@ struct swap {
     struct server_list *list; /* NULL until answered */
     struct provider *list_owner;
     struct ask *list_ask;
-    bool list_failed;      /* at the first start: go on without */
+    bool list_retry;       /* it isn't what it should be: ask again soon */
     bool list_asked_again; /* a provider said meanwhile that its list changed */
-    bool settled;          /* created: the list is asked for or there */
 };
 
-/* ------------------------------------------------------------------ what is wanted
- * ------------------------------ */
+/* ------------------ what is wanted ------------------------------------------------------------ */
 
 static void spec_from_config(struct provider_spec *spec, const struct provider_config *from)
 {
@@ -93,17 +91,15 @@ static void gather_members(struct swap *swap)
 
 static struct routes *plan_routes(const struct swap *swap)
 {
-    struct routes *routes = xcalloc(1, sizeof *routes);
+    struct routes *routes = routes_ref(xcalloc(1, sizeof *routes));
     for (int c = 0; c < CAP_COUNT; c++) {
-        size_t configured = wants_configured(swap) ? swap->config->routes[c].count : 0;
-        routes->order[c] = xcalloc(swap->registered + configured, sizeof *routes->order[c]);
         for (size_t i = 0; i < swap->registered; i++)
-            routes->order[c][routes->count[c]++] = swap->members[i].provider;
-        for (size_t i = 0; i < configured; i++)
-            routes->order[c][routes->count[c]++] =
-                swap->members[swap->registered + swap->config->routes[c].order[i]].provider;
+            routes_append(routes, (enum capability)c, swap->members[i].provider);
+        for (size_t i = 0; wants_configured(swap) && i < swap->config->routes[c].count; i++)
+            routes_append(routes, (enum capability)c,
+                          swap->members[swap->registered + swap->config->routes[c].order[i]].provider);
     }
-    return routes_ref(routes);
+    return routes;
 }
 
 static bool same_routes(const struct routes *a, const struct routes *b)
@@ -119,8 +115,7 @@ static bool same_routes(const struct routes *a, const struct routes *b)
     return true;
 }
 
-/* ------------------------------------------------------------------ the end of a swap
- * --------------------------- */
+/* ------------------ the end of a swap --------------------------------------------------------- */
 
 static void drop_candidate(struct server *server)
 {
@@ -180,8 +175,7 @@ void swap_abort(struct core *core, const char *why)
         fail_swap(core->swap, why);
 }
 
-/* ------------------------------------------------------------------ the switch
- * ---------------------------------- */
+/* ------------------ the switch ---------------------------------------------------------------- */
 
 static void adopt_members(struct swap *swap)
 {
@@ -208,33 +202,21 @@ static void adopt_config(struct swap *swap)
     core_post_config(core);
 }
 
-static bool is_watched(const struct server *server)
-{
-    return server->viewers || server->waiting;
-}
-
 /* Answers that are still under way along the old routes would come too late to be true. */
 static void switch_server(struct core *core, struct server *server)
 {
-    ask_cancel(server->users_ask);
-    server->users_ask = NULL;
-    server->users_ask_again = false;
-    ask_cancel(server->client_id_ask);
-    server->client_id_ask = NULL;
-    if (is_watched(server) && server->candidate.ready) {
-        struct roster *roster = server->candidate.roster;
-        server->candidate.roster = NULL;
-        bool again = server->candidate.again;
-        if (!server->viewers)
-            server->client_id_known = false; /* whoever waits gets the new one in the snapshot */
-        world_switch_roster(core, server, roster, server->candidate.owner);
-        join_serve_waiting(core, server);
-        if (again)
-            world_ask_users(core, server);
-        world_ask_client_id(core, server);
-    } else {
-        world_forget_roster(core, server);
+    world_cancel_asks(server);
+    if (!server_is_watched(server) || !server->candidate.ready) {
+        world_orphan(server);
+        return;
     }
+    struct roster *roster = server->candidate.roster;
+    server->candidate.roster = NULL;
+    world_switch_roster(core, server, roster, server->candidate.owner);
+    if (server->candidate.again)
+        world_ask_users(core, server);
+    else if (server->candidate.after_failure)
+        world_plan_refresh(server, true);
 }
 
 static void adopt_world(struct swap *swap)
@@ -247,9 +229,9 @@ static void adopt_world(struct swap *swap)
         switch_server(core, core->servers[i]);
     struct server_list *list = swap->list;
     swap->list = NULL;
-    world_set_list(core, list, swap->list_owner, swap->list_failed);
+    servers_set_list(core, list, swap->list_owner, swap->list_retry);
     if (swap->list_asked_again)
-        world_ask_list(core);
+        servers_ask_list(core);
 }
 
 static void retire_replaced(struct core *core)
@@ -260,12 +242,31 @@ static void retire_replaced(struct core *core)
     }
 }
 
+static bool is_member(const struct swap *swap, const struct provider *provider)
+{
+    for (size_t i = 0; swap && i < swap->count; i++) {
+        if (swap->members[i].provider == provider)
+            return true;
+    }
+    return false;
+}
+
+/* What they have emitted up to now was taken: it is shown before they go. */
+static void hear_out_replaced(struct swap *swap)
+{
+    for (struct provider *p = swap->core->providers; p; p = p->next) {
+        if (p->current && !is_member(swap, p))
+            core_drain_provider(swap->core, p);
+    }
+}
+
 static void finish_swap(struct swap *swap)
 {
     struct core *core = swap->core;
     unsigned created = 0, kept = 0;
     for (size_t i = 0; i < swap->count; i++)
         swap->members[i].kept ? kept++ : created++;
+    hear_out_replaced(swap);
     adopt_members(swap);
     adopt_config(swap);
     adopt_world(swap);
@@ -278,8 +279,7 @@ static void finish_swap(struct swap *swap)
     conclude(swap, NULL, summary);
 }
 
-/* ------------------------------------------------------------------ rosters
- * ------------------------------------- */
+/* ------------------ rosters ------------------------------------------------------------------- */
 
 static void ask_rosters(struct swap *swap);
 
@@ -307,6 +307,7 @@ static void on_candidate_users(struct core *core, void *arg, struct ask_result *
     roster_apply_answer(server->candidate.roster, answer ? answer->users : NULL,
                         answer ? answer->user_count : 0, NULL, NULL);
     server->candidate.owner = result->provider;
+    server->candidate.after_failure = result->after_failure;
     server->candidate.ready = true;
     ask_rosters(swap);
 }
@@ -327,7 +328,7 @@ static void ask_rosters(struct swap *swap)
     bool missing = false;
     for (size_t i = 0; i < core->server_count; i++) {
         struct server *server = core->servers[i];
-        if (!is_watched(server) || server->candidate.ready)
+        if (!server_is_watched(server) || server->candidate.ready)
             continue;
         const struct server_row *row =
             swap->list ? server_list_by_discord_id(swap->list, server->discord_id) : NULL;
@@ -341,8 +342,7 @@ static void ask_rosters(struct swap *swap)
         finish_swap(swap);
 }
 
-/* ------------------------------------------------------------------ the list
- * ------------------------------------ */
+/* ------------------ the list ------------------------------------------------------------------ */
 
 static void on_candidate_list(struct core *core, void *arg, struct ask_result *result)
 {
@@ -353,24 +353,23 @@ static void on_candidate_list(struct core *core, void *arg, struct ask_result *r
         struct text_buffer complaints = { 0 };
         swap->list = server_list_create(result->answer, &complaints);
         swap->list_owner = result->provider;
+        swap->list_retry = result->after_failure;
         result->answer = NULL;
-        world_log_complaints(core, &complaints);
+        servers_log_complaints(core, &complaints);
         ask_rosters(swap);
     } else if (swap->initial) {
         core_log(core, LOG_WARN, "the list of servers could not be had (%s); starting without any",
                  result->why);
-        swap->list_failed = true;
+        swap->list_retry = true;
         ask_rosters(swap);
     } else {
         char why[ERR_SIZE + 128];
-        snprintf(why, sizeof why, "the list of servers could not be had: %s",
-                 result->result == DBACK_PASS ? "no provider of the route has servers" : result->why);
+        snprintf(why, sizeof why, "the list of servers could not be had: %s", result->why);
         fail_swap(swap, why);
     }
 }
 
-/* ------------------------------------------------------------------ creation
- * ------------------------------------ */
+/* ------------------ creation ------------------------------------------------------------------ */
 
 static void check_created(struct swap *swap)
 {
@@ -378,20 +377,8 @@ static void check_created(struct swap *swap)
         if (swap->members[i].provider->state != PROVIDER_SERVING)
             return;
     }
-    if (swap->settled)
-        return;
-    swap->settled = true;
     swap->list_ask = ask_start(swap->core, swap->routes, &(struct question){ .capability = CAP_SERVERS },
                                &(struct ask_handler){ .done = on_candidate_list, .arg = swap });
-}
-
-static bool is_member(const struct swap *swap, const struct provider *provider)
-{
-    for (size_t i = 0; swap && i < swap->count; i++) {
-        if (swap->members[i].provider == provider)
-            return true;
-    }
-    return false;
 }
 
 void swap_provider_created(struct core *core, struct provider *provider, int result, struct str why)
@@ -413,8 +400,7 @@ void swap_provider_created(struct core *core, struct provider *provider, int res
     check_created(swap);
 }
 
-/* ------------------------------------------------------------------ events meanwhile
- * ---------------------------- */
+/* ------------------ events meanwhile ---------------------------------------------------------- */
 
 bool swap_event(struct core *core, struct provider *provider, const struct world_event *event)
 {
@@ -425,7 +411,7 @@ bool swap_event(struct core *core, struct provider *provider, const struct world
         swap->list_asked_again = true;
         return true;
     }
-    struct server *server = world_find(core, event->server);
+    struct server *server = server_find(core, event->server);
     if (!server || server->candidate.owner != provider)
         return false;
     switch (event->kind) {
@@ -444,8 +430,20 @@ bool swap_event(struct core *core, struct provider *provider, const struct world
     }
 }
 
-/* ------------------------------------------------------------------ the beginning
- * ------------------------------- */
+/* ------------------ the beginning ------------------------------------------------------------- */
+
+/* The same providers on the same routes; also those that are on no route, which may emit. */
+static bool nothing_changes(const struct swap *swap)
+{
+    size_t current = 0;
+    for (const struct provider *p = swap->core->providers; p; p = p->next)
+        current += p->current;
+    for (size_t i = 0; i < swap->count; i++) {
+        if (!swap->members[i].kept)
+            return false;
+    }
+    return current == swap->count && same_routes(swap->routes, swap->core->routes);
+}
 
 static void start_swap(struct swap *swap)
 {
@@ -454,14 +452,20 @@ static void start_swap(struct swap *swap)
     swap->initial = core->phase == CORE_STARTING;
     gather_members(swap);
     swap->routes = plan_routes(swap);
-    bool unchanged = !swap->initial && same_routes(swap->routes, core->routes);
-    if (unchanged) {
+    if (!swap->initial && nothing_changes(swap)) {
         adopt_members(swap);
         adopt_config(swap);
+        world_replan(core);
         conclude(swap, NULL, "no provider changed");
         return;
     }
     check_created(swap);
+}
+
+void swap_list_changed(struct core *core)
+{
+    if (core->swap)
+        core->swap->list_asked_again = true;
 }
 
 void swap_begin(struct core *core, struct config *config, swap_callback done, void *arg)

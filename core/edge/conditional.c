@@ -6,7 +6,7 @@
 static const char day_names[] = "SunMonTueWedThuFriSat";
 static const char month_names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
-/* ------------------------------------------------------------------ dates ----------------------------- */
+/* ------------------ dates --------------------------------------------------------------------- */
 
 void http_date_write(time_t when, char text[HTTP_DATE_SIZE])
 {
@@ -57,7 +57,7 @@ bool http_date_read(struct str text, time_t *when)
     return true;
 }
 
-/* ------------------------------------------------------------------ entity tags ----------------------- */
+/* ------------------ entity tags --------------------------------------------------------------- */
 
 /* Takes the next `"…"` or `W/"…"` off a list. Tags may contain commas, so list_next() won't do. */
 static bool next_tag(struct str *rest, struct str *tag, bool *weak)
@@ -98,7 +98,7 @@ bool conditional_not_modified(const struct request_head *head, const struct cont
            http_date_read(head->if_modified_since, &since) && content->modified <= since;
 }
 
-/* ------------------------------------------------------------------ ranges ---------------------------- */
+/* ------------------ ranges -------------------------------------------------------------------- */
 
 /* Is what the browser holds a part of still the same? Compared strongly; a date must be the exact one. */
 static bool range_still_fits(const struct request_head *head, const struct content_state *content)

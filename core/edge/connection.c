@@ -75,6 +75,14 @@ void connection_close(struct connection *c)
     worker_connection_closed(worker);
 }
 
+void connection_forget(const struct connection *c)
+{
+    struct to_core *message = xcalloc(1, sizeof *message);
+    message->kind = CORE_FORGET;
+    message->viewer = connection_ref(c);
+    worker_post(c->worker, message);
+}
+
 struct connection *connection_find(struct worker *worker, const struct viewer_ref *ref)
 {
     struct connection *c = ref->slot < worker->slots.capacity ? worker->slots.connection[ref->slot] : NULL;

@@ -31,7 +31,7 @@ static bool is_head_request(const struct request_head *head)
     return head && head->method == METHOD_HEAD;
 }
 
-/* ------------------------------------------------------------------ statuses -------------------------- */
+/* ------------------ statuses ------------------------------------------------------------------ */
 
 static const struct status_text {
     int status;
@@ -73,7 +73,7 @@ const char *http_reason(int status)
     return text_of(status)->reason;
 }
 
-/* ------------------------------------------------------------------ the head -------------------------- */
+/* ------------------ the head ------------------------------------------------------------------ */
 
 /* What may stand in a field's value: no control character, so nobody's text can begin a line of its own. */
 static bool fits_in_field(struct str value)
@@ -133,7 +133,7 @@ static void respond_not_modified(struct http_response *response, const struct co
     text_append_literal(&response->head, "\r\n"); /* no Content-Length: it would be that of a 200 */
 }
 
-/* ------------------------------------------------------------------ small pages ----------------------- */
+/* ------------------ small pages --------------------------------------------------------------- */
 
 static void append_html(struct text_buffer *out, const char *text)
 {
@@ -205,7 +205,7 @@ void http_respond_version(struct http_response *response, const struct request_h
     end(response, head, response->own.len);
 }
 
-/* ------------------------------------------------------------------ content --------------------------- */
+/* ------------------ content ------------------------------------------------------------------- */
 
 /* FNV-1a over words of eight bytes (megabytes would take too long bytewise), with a fold that carries high
  * bits down. It tells versions of one content apart; it is no defence against someone who looks for a

@@ -13,8 +13,7 @@
 #define SEND_SLICE (256 * 1024)
 #define LINGER_READS 16
 
-/* ------------------------------------------------------------------ the end
- * ------------------------------------ */
+/* ------------------ the end ------------------------------------------------------------------- */
 
 static void free_request(uv_handle_t *handle)
 {
@@ -31,6 +30,8 @@ static void close_request(struct request *r)
     if (r->closing)
         return;
     r->closing = true;
+    if (r->state == REQUEST_ASKING)
+        connection_forget(&r->connection);
     connection_close(&r->connection);
     uv_close((uv_handle_t *)&r->poll, free_request);
 }
@@ -41,8 +42,7 @@ static void enter(struct request *r, enum request_state state)
     r->since_ms = now_ms();
 }
 
-/* ------------------------------------------------------------------ sending
- * ------------------------------------ */
+/* ------------------ sending ------------------------------------------------------------------- */
 
 /* Bytes that the socket took; 0: it takes none now; below 0: it is broken. */
 static ssize_t taken(ssize_t n)
@@ -140,8 +140,7 @@ static void linger_on(struct request *r)
     }
 }
 
-/* ------------------------------------------------------------------ reading
- * ------------------------------------ */
+/* ------------------ reading ------------------------------------------------------------------- */
 
 /* From here on a viewer behind trusted proxies goes by its own address. */
 static void adopt_viewer_address(struct request *r)
@@ -224,8 +223,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
         linger_on(r);
 }
 
-/* ------------------------------------------------------------------ the way in
- * --------------------------------- */
+/* ------------------ the way in ---------------------------------------------------------------- */
 
 void request_open(struct worker *worker, int fd, const struct in6_addr *peer)
 {

@@ -143,7 +143,7 @@ static void take_field(struct request_head *head, struct fields *fields, struct 
     }
 }
 
-/* ------------------------------------------------------------------ judging a complete head ----------- */
+/* ------------------ judging a complete head --------------------------------------------------- */
 
 static enum head_result judge_content(struct request_head *head, const struct fields *fields)
 {

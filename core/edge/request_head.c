@@ -28,7 +28,7 @@ enum head_result request_head_refuse(struct request_head *head, int status, cons
     return HEAD_ERROR;
 }
 
-/* ------------------------------------------------------------------ the request line ------------------ */
+/* ------------------ the request line ---------------------------------------------------------- */
 
 /* Of "http://host:port/path?query": keeps the authority as host, leaves "/path?query" (perhaps empty) in
  * `target`. */
@@ -104,7 +104,7 @@ static enum head_result read_request_line(struct request_head *head, struct str 
     return result;
 }
 
-/* ------------------------------------------------------------------ the first pass -------------------- */
+/* ------------------ the first pass ------------------------------------------------------------ */
 
 static enum head_result read_complete(struct request_head *head, const char *bytes)
 {

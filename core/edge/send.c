@@ -12,8 +12,7 @@
 /* To one session, before others get their turn. */
 #define SEND_SLICE (256 * 1024)
 
-/* ------------------------------------------------------------------ groups
- * ------------------------------------- */
+/* ------------------ groups -------------------------------------------------------------------- */
 
 static struct group *find_group(struct worker *w, struct channel *channel)
 {
@@ -88,8 +87,7 @@ void send_free_groups(struct worker *w)
         free_group(w, w->groups);
 }
 
-/* ------------------------------------------------------------------ waking
- * ------------------------------------- */
+/* ------------------ waking -------------------------------------------------------------------- */
 
 void send_request_writable(struct session *s)
 {
@@ -157,8 +155,7 @@ void send_server_list_to_all(struct worker *w)
     }
 }
 
-/* ------------------------------------------------------------------ writing
- * ------------------------------------ */
+/* ------------------ writing ------------------------------------------------------------------- */
 
 enum piece_kind { PIECE_NONE, PIECE_FRAGMENT, PIECE_LAST, PIECE_LIST, PIECE_REFUSAL, PIECE_LOG };
 

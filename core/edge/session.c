@@ -7,12 +7,13 @@
 
 #define CLOSE_TRY_AGAIN_LATER 1013 /* libwebsockets has no name for it */
 
-/* ------------------------------------------------------------------ the end
- * ------------------------------------ */
+/* ------------------ the end ------------------------------------------------------------------- */
 
 static void free_session(struct session *s)
 {
     connection_log(&s->connection, s->established ? LOG_INFO : LOG_DEBUG, "viewer left");
+    if (s->joining)
+        connection_forget(&s->connection);
     send_leave_group(s);
     connection_close(&s->connection);
     text_finish(&s->message);
@@ -40,8 +41,7 @@ void session_close(struct connection *connection, unsigned code, const char *rea
     lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 }
 
-/* ------------------------------------------------------------------ the way in
- * --------------------------------- */
+/* ------------------ the way in ---------------------------------------------------------------- */
 
 void session_open(struct connection *request, int fd, struct str bytes)
 {
@@ -77,8 +77,7 @@ static void on_established(struct session *s)
     send_request_writable(s);
 }
 
-/* ------------------------------------------------------------------ what comes in
- * ------------------------------ */
+/* ------------------ what comes in ------------------------------------------------------------- */
 
 void session_gate(struct session *s)
 {
@@ -162,8 +161,7 @@ static int on_receive(struct session *s, const char *bytes, size_t len)
     return result;
 }
 
-/* ------------------------------------------------------------------ tickets
- * ------------------------------------ */
+/* ------------------ tickets ------------------------------------------------------------------- */
 
 static void take_snapshot(struct session *s, struct to_edge *ticket)
 {
@@ -195,8 +193,7 @@ void session_ticket(struct connection *connection, struct to_edge *ticket)
     send_request_writable(s);
 }
 
-/* ------------------------------------------------------------------ time
- * --------------------------------------- */
+/* ------------------ time ---------------------------------------------------------------------- */
 
 void session_tick(struct worker *worker, uint64_t now)
 {
@@ -210,8 +207,7 @@ void session_tick(struct worker *worker, uint64_t now)
     }
 }
 
-/* ------------------------------------------------------------------ libwebsockets
- * ------------------------------ */
+/* ------------------ libwebsockets ------------------------------------------------------------- */
 
 int session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {

@@ -37,7 +37,6 @@ struct session {
     struct frame *last;        /* its closing frame */
     uint8_t refusals[REFUSALS_MAX], refusal_count;
 
-    bool attached;    /* libwebsockets knows it */
     bool established; /* the handshake is through */
     bool closing;
     bool send_list;

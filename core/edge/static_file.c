@@ -23,7 +23,7 @@ int static_root_open(const char *folder)
     return fd < 0 ? -errno : fd;
 }
 
-/* ------------------------------------------------------------------ names ----------------------------- */
+/* ------------------ names --------------------------------------------------------------------- */
 
 static bool component_acceptable(struct str component)
 {
@@ -50,7 +50,7 @@ bool static_path_acceptable(struct str path)
     return true;
 }
 
-/* ------------------------------------------------------------------ opening --------------------------- */
+/* ------------------ opening ------------------------------------------------------------------- */
 
 /* A stranger learns only that there's nothing; but our own distress isn't "not found". */
 static int told_as(int error)

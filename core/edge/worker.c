@@ -11,8 +11,7 @@
 /* A viewer that doesn't answer a ping for so long is gone. */
 #define PONG_TIMEOUT_S 30
 
-/* ------------------------------------------------------------------ libwebsockets
- * ------------------------------ */
+/* ------------------ libwebsockets ------------------------------------------------------------- */
 
 static const struct lws_protocols protocols[] = {
     { .name = "d-zone", .callback = session_callback, .tx_packet_size = WRITE_MAX },
@@ -48,8 +47,7 @@ static bool start_lws(struct worker *w)
     return w->vhost != NULL;
 }
 
-/* ------------------------------------------------------------------ the end
- * ------------------------------------ */
+/* ------------------ the end ------------------------------------------------------------------- */
 
 /* Everything that still hangs on the loop goes; uv_run() returns when it has. */
 static void finish(struct worker *w)
@@ -88,8 +86,7 @@ static void stop(struct worker *w)
     worker_connection_closed(w);
 }
 
-/* ------------------------------------------------------------------ mail
- * --------------------------------------- */
+/* ------------------ mail ---------------------------------------------------------------------- */
 
 void worker_post(struct worker *worker, struct to_core *message)
 {
@@ -183,8 +180,7 @@ static void on_tick(uv_timer_t *timer)
         finish(w);
 }
 
-/* ------------------------------------------------------------------ the thread
- * --------------------------------- */
+/* ------------------ the thread ---------------------------------------------------------------- */
 
 void worker_run(struct worker *w)
 {

@@ -28,8 +28,7 @@ struct edge_shared {
     atomic_ulong serial;     /* of the newest one */
 };
 
-/* ------------------------------------------------------------------ connections
- * -------------------------------- */
+/* ------------------ connections --------------------------------------------------------------- */
 
 enum connection_kind { CONNECTION_REQUEST, CONNECTION_SESSION };
 
@@ -49,14 +48,15 @@ void connection_open(struct worker *worker, struct connection *connection);
 /* `connection` takes the place of `of` in its slot; `of` is out of all lists, and isn't to be closed. */
 void connection_replace(struct connection *of, struct connection *connection);
 void connection_close(struct connection *connection);
+/* The core is at a question of this connection, which is about to go: it needn't answer. */
+void connection_forget(const struct connection *connection);
 /* NULL: gone. */
 struct connection *connection_find(struct worker *worker, const struct viewer_ref *ref);
 struct viewer_ref connection_ref(const struct connection *connection);
 void connection_log(const struct connection *connection, enum log_level level, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-/* ------------------------------------------------------------------ the worker
- * --------------------------------- */
+/* ------------------ the worker ---------------------------------------------------------------- */
 
 struct listener {
     uv_poll_t poll; /* data: the worker */
@@ -110,15 +110,13 @@ void worker_run(struct worker *worker);
 void worker_connection_closed(struct worker *worker);
 void worker_post(struct worker *worker, struct to_core *message);
 
-/* ------------------------------------------------------------------ accept.c
- * ----------------------------------- */
+/* ------------------ accept.c ------------------------------------------------------------------ */
 
 void accept_start(struct worker *worker);
 void accept_stop(struct worker *worker); /* closes the listening sockets */
 void accept_tick(struct worker *worker, uint64_t now);
 
-/* ------------------------------------------------------------------ request.c
- * ---------------------------------- */
+/* ------------------ request.c ----------------------------------------------------------------- */
 
 /* Takes the socket. */
 void request_open(struct worker *worker, int fd, const struct in6_addr *peer);
@@ -128,8 +126,7 @@ void request_override(struct connection *connection, struct answer *answer);
 void request_tick(struct worker *worker, uint64_t now);
 void request_close_all(struct worker *worker);
 
-/* ------------------------------------------------------------------ session.c
- * ---------------------------------- */
+/* ------------------ session.c ----------------------------------------------------------------- */
 
 /* The request becomes a session: `bytes` are the upgrade request for libwebsockets and whatever the viewer
  * sent after its own. Takes the socket. */
@@ -143,8 +140,7 @@ void session_close(struct connection *connection, unsigned code, const char *rea
 /* libwebsockets' way in. */
 int session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
 
-/* ------------------------------------------------------------------ send.c
- * ------------------------------------- */
+/* ------------------ send.c -------------------------------------------------------------------- */
 
 /* The frame logs have grown: wakes whoever waits for nothing, lets go of who is too far behind. */
 void send_wake_groups(struct worker *worker, uint64_t now);

@@ -23,8 +23,7 @@ static void log_line(const dback_host *host, uint32_t level, dback_str text)
     voice_say(&instance_of(host)->voice, at, "%s", line);
 }
 
-/* ------------------------------------------------------------------ answers
- * --------------------------------- */
+/* ------------------ answers ------------------------------------------------------------------- */
 
 static int32_t refuse(struct instance *instance, const char *function, const struct row_fault *fault)
 {
@@ -113,8 +112,7 @@ static int32_t done(const dback_host *host, dback_request request, int32_t resul
     return requests_done(instance_of(host)->requests, request, result, (struct str){ why.ptr, why.len });
 }
 
-/* ------------------------------------------------------------------ events
- * ---------------------------------- */
+/* ------------------ events -------------------------------------------------------------------- */
 
 static int32_t refuse_event(struct instance *instance, int32_t result)
 {
@@ -150,8 +148,7 @@ static int32_t emit(const dback_host *host, const dback_event *event)
     return DBACK_OK;
 }
 
-/* ------------------------------------------------------------------ holds
- * ----------------------------------- */
+/* ------------------ holds --------------------------------------------------------------------- */
 
 static uint64_t hold(const dback_host *host, dback_str reason)
 {
@@ -182,8 +179,7 @@ static void release(const dback_host *host, uint64_t number)
     pthread_mutex_unlock(&instance->mutex);
 }
 
-/* ------------------------------------------------------------------ the loop
- * -------------------------------- */
+/* ------------------ the loop ------------------------------------------------------------------ */
 
 /* A function of the [provider] thread, called on another one, would corrupt the loop: a debug build stops
  * there, a release build refuses. */

@@ -27,7 +27,7 @@
 
 struct instance;
 
-/* ------------------------------------------------------------------ what a provider answered ------ */
+/* ------------------ what a provider answered -------------------------------------------------- */
 
 /* Owned copies; text is valid UTF-8 within the limits of provider.h. */
 struct server_row {
@@ -52,7 +52,7 @@ struct answer {
 };
 void answer_free(struct answer *answer); /* NULL-safe */
 
-/* ------------------------------------------------------------------ mail to the core --------------- */
+/* ------------------ mail to the core ---------------------------------------------------------- */
 
 enum instance_mail_kind {
     MAIL_CREATED, /* result 0, or below 0 with `why`: a sentence that names file and way out */
@@ -76,7 +76,7 @@ struct instance_mail {
 };
 void instance_mail_free(struct instance_mail *mail);
 
-/* ------------------------------------------------------------------ for the core -------------------- */
+/* ------------------ for the core -------------------------------------------------------------- */
 
 struct instance_config {
     const char *name; /* of the entry in d-back.cfg */
@@ -113,7 +113,9 @@ struct question {
     struct str server_id;
     struct str token, user_json, password, peer, path;
 };
-/* [core] Asks; the answer is a MAIL_DONE with `request`. -EAGAIN: 4096 are open already (cancelled ones count
+/* A copy; its text is one block, which is returned and the caller's. [any] */
+char *question_copy(struct question *to, const struct question *from);
+/* [core] Asks; the answer is a MAIL_DONE with `request`. -EAGAIN: 16384 are open already (cancelled ones count
  * until the provider was told); -ESHUTDOWN: after instance_stop(). */
 int instance_ask(struct instance *instance, uint64_t request, const struct question *question);
 /* [core] Nobody waits any more (deadline): no MAIL_DONE will follow from now on (one already in the inbox

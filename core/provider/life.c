@@ -69,8 +69,7 @@ void life_release(struct instance *instance)
     free(instance);
 }
 
-/* ------------------------------------------------------------------ the beginning
- * --------------------------- */
+/* ------------------ the beginning ------------------------------------------------------------- */
 
 static int load(struct instance *instance, char *err)
 {
@@ -154,8 +153,7 @@ static void begin(struct instance *instance)
                                                      .why = str_of(err) }));
 }
 
-/* ------------------------------------------------------------------ work
- * ------------------------------------ */
+/* ------------------ work ---------------------------------------------------------------------- */
 
 static dback_str borrow(struct str s)
 {
@@ -249,8 +247,7 @@ static bool work_on_watched(struct instance *instance)
     return false;
 }
 
-/* ------------------------------------------------------------------ the end
- * --------------------------------- */
+/* ------------------ the end ------------------------------------------------------------------- */
 
 static void quiesce_once(struct instance *instance)
 {

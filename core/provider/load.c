@@ -14,8 +14,7 @@
 
 #define COPY_BLOCK 65536
 
-/* ------------------------------------------------------------------ the private copy
- * ------------------------ */
+/* ------------------ the private copy ---------------------------------------------------------- */
 
 /* O_NONBLOCK: opening a FIFO must not wait for a writer. */
 static int open_source(const char *file, struct stat *st, char *err)
@@ -151,8 +150,7 @@ close_source:
     return result;
 }
 
-/* ------------------------------------------------------------------ opening it
- * ------------------------------ */
+/* ------------------ opening it ---------------------------------------------------------------- */
 
 /* The loader's message without the copy's path, which means nothing to the operator. */
 static const char *loader_message(const char *copy)

@@ -66,8 +66,7 @@ void loop_clear(struct loop *loop)
             loop_stop_timer(loop, timer->number);
 }
 
-/* ------------------------------------------------------------------ watches
- * --------------------------------- */
+/* ------------------ watches ------------------------------------------------------------------- */
 
 static void free_watch(uv_handle_t *handle)
 {
@@ -177,8 +176,7 @@ void loop_unwatch(struct loop *loop, int64_t number)
     close(watch->duplicate);
 }
 
-/* ------------------------------------------------------------------ timers
- * ---------------------------------- */
+/* ------------------ timers -------------------------------------------------------------------- */
 
 static void free_timer(uv_handle_t *handle)
 {

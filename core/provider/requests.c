@@ -71,8 +71,7 @@ void requests_destroy(struct requests *requests)
     free(requests);
 }
 
-/* ------------------------------------------------------------------ slots
- * ----------------------------------- */
+/* ------------------ slots --------------------------------------------------------------------- */
 
 static dback_request token_of(const struct request *request)
 {
@@ -152,27 +151,26 @@ static struct request *find_for_put(struct requests *requests, dback_request tok
     return request;
 }
 
-/* ------------------------------------------------------------------ the core's side
- * ------------------------- */
+/* ------------------ the core's side ----------------------------------------------------------- */
 
-static void copy_question(struct request *request, const struct question *from)
+char *question_copy(struct question *to, const struct question *from)
 {
     const struct str *const parts[] = { &from->server,   &from->server_id, &from->token, &from->user_json,
                                         &from->password, &from->peer,      &from->path };
-    struct question *q = &request->question;
-    struct str *const copies[] = { &q->server,   &q->server_id, &q->token, &q->user_json,
-                                   &q->password, &q->peer,      &q->path };
+    struct str *const copies[] = { &to->server,   &to->server_id, &to->token, &to->user_json,
+                                   &to->password, &to->peer,      &to->path };
     size_t total = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
         total += parts[i]->len;
-    q->capability = from->capability;
-    char *at = request->text = xmalloc(total);
+    char *text = xmalloc(total), *at = text;
+    to->capability = from->capability;
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
         if (parts[i]->len)
             memcpy(at, parts[i]->ptr, parts[i]->len);
         *copies[i] = (struct str){ at, parts[i]->len };
         at += parts[i]->len;
     }
+    return text;
 }
 
 int requests_open(struct requests *requests, uint64_t number, const struct question *question)
@@ -184,7 +182,7 @@ int requests_open(struct requests *requests, uint64_t number, const struct quest
         if (request) {
             request->state = QUEUED;
             request->number = number;
-            copy_question(request, question);
+            request->text = question_copy(&request->question, question);
             TAILQ_INSERT_TAIL(&requests->work, request, link);
             tally_add(&requests->tally->requests);
         } else {
@@ -232,8 +230,7 @@ void requests_close(struct requests *requests)
     pthread_mutex_unlock(&requests->mutex);
 }
 
-/* ------------------------------------------------------------------ the thread's side
- * ----------------------- */
+/* ------------------ the thread's side --------------------------------------------------------- */
 
 static void begin(struct requests *requests, struct request *request, struct request_work *work)
 {
@@ -269,8 +266,7 @@ void request_work_finish(struct request_work *work)
     work->text = NULL;
 }
 
-/* ------------------------------------------------------------------ the provider's side
- * --------------------- */
+/* ------------------ the provider's side ------------------------------------------------------- */
 
 /* Begins a put: locks, and finds the request if it is open, asked for this and there is room for `more`
  * bytes. */

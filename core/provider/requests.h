@@ -14,7 +14,7 @@
 #include "provider/mail.h"
 #include "provider/tally.h"
 
-#define REQUESTS_MAX 4096
+#define REQUESTS_MAX 16384
 #define ANSWERS_BYTES_MAX (512u << 20) /* of all open answers of one instance */
 
 struct requests;

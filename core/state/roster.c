@@ -46,8 +46,7 @@ const char *status_name(uint32_t status)
     return status < ARRAY_LENGTH(names) ? names[status] : NULL;
 }
 
-/* ------------------------------------------------------------------ members
- * ------------------------------------ */
+/* ------------------ members ------------------------------------------------------------------- */
 
 static struct str place(char **at, struct str text)
 {
@@ -94,8 +93,7 @@ static void unlink_member(struct roster *roster, struct member *m)
     *(m->next ? &m->next->previous : &roster->last) = m->previous;
 }
 
-/* ------------------------------------------------------------------ departures while an answer is under way
- * ---- */
+/* ------------------ departures while an answer is under way ----------------------------------- */
 
 static struct departure *find_departure(const struct roster *roster, struct str uid)
 {
@@ -145,8 +143,7 @@ static void end_answer(struct roster *roster)
     }
 }
 
-/* ------------------------------------------------------------------ the roster
- * --------------------------------- */
+/* ------------------ the roster ---------------------------------------------------------------- */
 
 struct roster *roster_create(void)
 {
@@ -185,8 +182,7 @@ uint64_t roster_version(const struct roster *roster)
     return roster->version;
 }
 
-/* ------------------------------------------------------------------ changes
- * ------------------------------------ */
+/* ------------------ changes ------------------------------------------------------------------- */
 
 static void tell(const struct listener *to, const struct roster_user *user, bool with_username,
                  bool with_role_color)
@@ -292,8 +288,7 @@ int roster_apply_gone(struct roster *roster, struct str uid, roster_change_callb
     return 0;
 }
 
-/* ------------------------------------------------------------------ full answers
- * ------------------------------- */
+/* ------------------ full answers -------------------------------------------------------------- */
 
 void roster_begin_answer(struct roster *roster)
 {
@@ -360,8 +355,7 @@ void roster_difference(const struct roster *shown, const struct roster *candidat
     }
 }
 
-/* ------------------------------------------------------------------ as JSON
- * ------------------------------------ */
+/* ------------------ as JSON ------------------------------------------------------------------- */
 
 void roster_write(const struct roster *roster, struct text_buffer *out)
 {

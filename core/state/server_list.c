@@ -3,8 +3,7 @@
 
 #include <stdlib.h>
 
-/* ------------------------------------------------------------------ complaints
- * --------------------------------- */
+/* ------------------ complaints ---------------------------------------------------------------- */
 
 /* A line about one row of the answer, whose number people count from 1. Names come from outside: as JSON
  * strings they can't end the line. */
@@ -23,8 +22,7 @@ static void complain(struct text_buffer *out, const struct answer *answer, const
     text_append_literal(out, "\0");
 }
 
-/* ------------------------------------------------------------------ checking
- * ----------------------------------- */
+/* ------------------ checking ------------------------------------------------------------------ */
 
 static const struct server_row *find_by_id(const struct text_table *table, struct str id)
 {
@@ -158,8 +156,7 @@ void server_list_destroy(struct server_list *list)
     free(list);
 }
 
-/* ------------------------------------------------------------------ finding
- * ------------------------------------ */
+/* ------------------ finding ------------------------------------------------------------------- */
 
 const struct server_row *server_list_find(const struct server_list *list, struct str wanted)
 {
@@ -174,8 +171,7 @@ const struct server_row *server_list_by_discord_id(const struct server_list *lis
     return find_by_discord_id(&list->by_discord_id, discord_id);
 }
 
-/* ------------------------------------------------------------------ as viewers see it
- * -------------------------- */
+/* ------------------ as viewers see it --------------------------------------------------------- */
 
 static bool same_entry(const struct server_row *a, const struct server_row *b)
 {

@@ -37,7 +37,6 @@ def test_twenty_lives(embed, port, workers):
     number = free_port() if port == "chosen" else 0
     program = embed(port=number, workers=workers)
     program.ok("create", f"config={program.config_file}")
-    threads = len(program.threads())
     program.ok("register", "home", '{"tag":"a"}')
 
     async def live():
@@ -60,7 +59,8 @@ def test_twenty_lives(embed, port, workers):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((place.host, place.port))
         descriptors = descriptors or program.descriptors()
-    wait_until(lambda: len(program.threads()) == threads, "the end of all threads")
+    # ThreadSanitizer has a thread of its own from the first one on.
+    wait_until(lambda: len(program.threads()) <= 2, "the end of all threads")
     assert program.descriptors() == descriptors
 
 

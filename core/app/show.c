@@ -1,0 +1,129 @@
+/* What viewers are shown: changes become frames, a joiner gets a ticket. See core.h.
+ *
+ * Each thing is serialised once and appended to the server's frame log. A snapshot is shared by those who
+ * join within a tenth of a second: it keeps a place in the log (the pin) from which the joiner is brought up
+ * to date.
+ */
+#include "app/core.h"
+
+/* Joiners may share a snapshot that is this old. */
+#define SNAPSHOT_MAX_AGE_MS 100
+
+void show_forget_snapshot(struct server *server)
+{
+    snapshot_unref(server->snapshot);
+    server->snapshot = NULL;
+    log_cursor_release(&server->pin);
+}
+
+static bool snapshot_too_old(const struct server *server)
+{
+    return now_ms() - server->snapshot_ms > SNAPSHOT_MAX_AGE_MS;
+}
+
+static void append_frame(struct core *core, struct server *server, struct str payload, bool changes_snapshot)
+{
+    if (!server->viewers)
+        return; /* who waits starts with the snapshot */
+    bool pinned = server->pin.chunk != NULL;
+    if (server->snapshot && (pinned || changes_snapshot)) {
+        /* A pin holds the log from its place on: not for longer than the snapshot may be used. */
+        if (snapshot_too_old(server))
+            show_forget_snapshot(server);
+        else if (!pinned)
+            server->pin = frame_log_cursor(server->channel.log);
+    }
+    if (frame_log_append(server->channel.log, payload) < 0) {
+        core_log(core, LOG_WARN, "a frame of %zu bytes is too large and was left out", payload.len);
+        return;
+    }
+    core->appended = true;
+}
+
+/* {"type":"<type>","server":"<discord id>","data":{ in the scratch buffer. */
+static struct text_buffer *begin_frame(struct core *core, const struct server *server, const char *type)
+{
+    struct text_buffer *b = &core->scratch;
+    b->len = 0;
+    text_appendf(b, "{\"type\":\"%s\",\"server\":", type);
+    text_append_json(b, server->discord_id);
+    text_append_literal(b, ",\"data\":{");
+    return b;
+}
+
+static void end_frame(struct core *core, struct server *server, bool changes_snapshot)
+{
+    struct text_buffer *b = &core->scratch;
+    text_append_literal(b, "}}");
+    append_frame(core, server, (struct str){ b->ptr, b->len }, changes_snapshot);
+}
+
+#define append_member(b, name, value)                                                                        \
+    (text_append_literal((b), "\"" name "\":"), text_append_json((b), (value)))
+#define append_next(b, name, value) (text_append_literal((b), ","), append_member((b), name, (value)))
+
+void show_presence(void *arg, const struct roster_change *change)
+{
+    const struct show_to *to = arg;
+    const struct roster_user *user = change->user;
+    struct text_buffer *b = begin_frame(to->core, to->server, "presence");
+    append_member(b, "uid", user->uid);
+    text_appendf(b, ",\"status\":\"%s\"", status_name(change->gone ? DBACK_STATUS_OFFLINE : user->status));
+    if (change->gone) {
+        text_append_literal(b, ",\"delete\":true");
+    } else {
+        if (change->with_username)
+            append_next(b, "username", user->username);
+        if (change->with_role_color)
+            append_next(b, "roleColor", user->role_color);
+    }
+    end_frame(to->core, to->server, true);
+}
+
+void show_message(struct core *core, struct server *server, const struct world_event *event)
+{
+    struct text_buffer *b = begin_frame(core, server, "message");
+    append_member(b, "uid", event->user.uid);
+    append_next(b, "message", event->text);
+    append_next(b, "channel", event->channel);
+    end_frame(core, server, false);
+}
+
+void show_client_id(struct core *core, struct server *server)
+{
+    struct text_buffer *b = begin_frame(core, server, "update-clientid");
+    append_member(b, "clientId", server->client_id);
+    end_frame(core, server, false);
+}
+
+/* The cursor that goes with the snapshot: what it doesn't show comes from there on. */
+static struct log_cursor snapshot_cursor(struct server *server)
+{
+    bool current = server->snapshot->version == roster_version(server->roster);
+    return current || !server->pin.chunk ? frame_log_cursor(server->channel.log)
+                                         : log_cursor_copy(&server->pin);
+}
+
+void show_ticket(struct core *core, struct server *server, struct str request, struct to_edge *ticket)
+{
+    bool stale = server->snapshot && server->snapshot->version != roster_version(server->roster);
+    if (stale && snapshot_too_old(server))
+        show_forget_snapshot(server);
+    if (!server->snapshot) {
+        server->snapshot = snapshot_create(server->roster);
+        server->snapshot_ms = now_ms();
+    }
+    struct text_buffer *b = &core->scratch;
+    b->len = 0;
+    text_append_literal(b, ",\"request\":");
+    text_append_str(b, request);
+    append_next(b, "serverName", server->name);
+    if (server->client_id.len)
+        append_next(b, "clientId", server->client_id);
+    text_append_literal(b, "}}");
+    ticket->snapshot = snapshot_ref(server->snapshot);
+    ticket->last = snapshot_last_frame(server->snapshot, (struct str){ b->ptr, b->len });
+    ticket->cursor = snapshot_cursor(server);
+    ticket->channel.server = server;
+    ticket->channel.log = frame_log_ref(server->channel.log);
+}

@@ -289,11 +289,20 @@ void world_tick(struct core *core, uint64_t now)
     }
 }
 
+/* A question that is due earlier (a retry, say) stays. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a && (!b || a < b) ? a : b;
+}
+
 void world_replan(struct core *core)
 {
-    servers_plan_refresh(core, false);
+    core->list_refresh_at_ms =
+        earlier(core->list_refresh_at_ms, provider_next_refresh(core->list_owner, false));
     for (size_t i = 0; i < core->server_count; i++) {
-        if (core->servers[i]->viewers)
-            world_plan_refresh(core->servers[i], false);
+        struct server *server = core->servers[i];
+        if (server->viewers && server->owner && !server->users_ask)
+            server->refresh_at_ms =
+                earlier(server->refresh_at_ms, provider_next_refresh(server->owner, false));
     }
 }

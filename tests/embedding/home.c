@@ -4,11 +4,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct home {
     const dback_host *host;
     char tag[32], borrowed[65];
     bool passes;
+    unsigned nap; /* seconds */
 };
 
 static const struct {
@@ -49,6 +51,9 @@ static int32_t create(const dback_host *host, dback_str options, void **self, ch
     if (!home)
         return DBACK_FAILED;
     home->host = host;
+    char nap[8];
+    read_option(text, "nap", nap, sizeof nap);
+    home->nap = (unsigned)strtoul(nap, NULL, 10);
     home->passes = strstr(text, "\"pass\":true") != NULL;
     read_option(text, "tag", home->tag, sizeof home->tag);
     read_option(text, "borrow", home->borrowed, sizeof home->borrowed);
@@ -104,6 +109,11 @@ static void users(void *self, dback_request request, dback_str server)
     if (!is_ours(home, server)) {
         finish(home, request, DBACK_PASS, "");
         return;
+    }
+    if (home->nap) {
+        home->host->log(home->host, DBACK_LOG_INFO, dback_text("asleep"));
+        sleep(home->nap);
+        home->host->log(home->host, DBACK_LOG_INFO, dback_text("awake"));
     }
     for (size_t i = 0; i < sizeof people / sizeof people[0]; i++) {
         dback_user row = DBACK_USER_INIT;

@@ -2,7 +2,8 @@
  *
  * Its options are JSON text like a plugin's: {"tag":"a"} ends up in the client id and the static override, so
  * that two of them can be told apart; {"borrow":"ID"} puts a server of somebody else on its list, for which
- * it passes on every question; {"pass":true} makes it pass on everything; {"refuse":true} fails create().
+ * it passes on every question; {"pass":true} makes it pass on everything; {"refuse":true} fails
+ * create(); {"nap":"2"} makes users() sleep for two seconds.
  */
 #ifndef EMBEDDING_HOME_H
 #define EMBEDDING_HOME_H

@@ -78,18 +78,16 @@ def test_who_comes_back_gets_a_fresh_snapshot_and_then_everything(moved):
         fifo.say("gone u2", "user u9 dnd Nina #123456", "user u3 idle")
         after = await pour(fifo, after, 50, [good])
         bad.client.writer.transport.resume_reading()
-        await bad.until(lambda m: m.joins == 2 and "u9" in m.users, "a fresh snapshot", timeout=60)
-        assert bad.model.frames[1]["data"]["request"] == {"server": "default"}
+        await bad.until(lambda m: m.joins >= 2 and "u9" in m.users, "a fresh snapshot", timeout=60)
         fresh = [f for f in bad.model.frames if f["type"] == "server-join"][1]
         assert fresh["data"]["request"] == {"server": "default"} and fresh["data"]["clientId"] == "client-a"
         await pour(fifo, after, 100, [good, bad])
         heard = [number(m) for m in bad.model.messages]
         gaps = [(a, b) for a, b in zip(heard, heard[1:]) if b != a + 1]
-        assert len(gaps) == 1, f"gaps other than that of the snapshot: {gaps}"
+        assert 1 <= len(gaps) < bad.model.joins, f"gaps other than those of the snapshots: {gaps}"
         assert heard == sorted(set(heard)) and heard[-1] == after + 99
         users = await agree([good, bad], daemon)
         assert "u2" not in users and users["u3"]["status"] == "idle"
-        await bad.client.usable()
         await good.leave()
         await bad.leave()
     run(scene())
@@ -133,16 +131,17 @@ def test_a_switch_while_far_behind(moved):
 
 
 @pytest.mark.parametrize("enough", [False, True], ids=["in the log", "beyond the log"])
-def test_who_does_not_come_back_is_closed(start, tmp_path, workers, enough):
+def test_who_does_not_come_back_is_closed(start, tmp_path, enough):
+    """With 1013, which he may never read; in any case his connection goes soon after."""
     fifo = Fifo(tmp_path)
-    daemon = start(workers=workers, providers=[full("a", fifo=str(fifo))],
+    daemon = start(providers=[full("a", fifo=str(fifo))],
                    limits={"log_size": LOG_SIZE if enough else 1 << 28, "slow_client_timeout_ms": 1000})
 
     async def scene():
         good, bad = await Viewer.enter(daemon), await stubborn(daemon)
         conns = daemon.descriptors()
         await pour(fifo, 1, 1500, [good])
-        await asyncio.to_thread(wait_until, lambda: daemon.descriptors() < conns, "the slow one's end", 60)
+        await asyncio.to_thread(wait_until, lambda: daemon.descriptors() < conns, "the slow one's end", 20)
         assert daemon.count_log("1013")
         bad.client.writer.transport.resume_reading()
         try:

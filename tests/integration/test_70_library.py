@@ -107,6 +107,27 @@ def test_calls_at_the_wrong_time(embed):
     assert re.fullmatch(r"\d+\.\d+\.\d+", program.say("version"))
 
 
+def test_a_provider_that_sleeps_is_left_behind(embed):
+    """The stop doesn't wait for it, and when it wakes up, in a later life, it does no harm."""
+    program = embed(limits={"stop_timeout_ms": 100})
+    place = program.begin(options='{"nap":"1"}')
+
+    async def scene(where):
+        client = await Client.open(where)
+        await client.expect("server-list")
+        await client.ask("home")
+        await asyncio.to_thread(program.wait_log, "provider/home asleep", start)
+        assert await ended(program, [client], "stop") == "ok"
+    start = 0
+    for _ in range(3):
+        run(scene(place))
+        program.wait_log("provider/home given up at the end", start)
+        start = program.mark()
+        place = program.go()
+    run(still_serves(place))  # whose users it sleeps for, too
+    assert program.count_log("provider/home awake") == 1, "nobody listens to those that were left behind"
+
+
 # ---------------------------------------------------------------------- what can't start
 
 

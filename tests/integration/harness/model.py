@@ -12,16 +12,18 @@ from .client import Client, Closed, connect, snapshot, within
 from .daemon import patience
 
 STATUSES = ("online", "idle", "dnd", "offline")
+MEMBERS = ("uid", "username", "status", "roleColor")
 COLOR = re.compile(r"#[0-9a-f]{6}")
 NUMBERED = re.compile(r"(\S+) (\d+)")
 
 
 class Model:
-    """With `prints` it keeps what the world was like at each message: two viewers of one server must have
+    """With `prints` it keeps a fingerprint of the world at each message: two viewers of one server must have
     seen the same world at the same message."""
 
     def __init__(self, prints=False):
         self.prints = {} if prints else None
+        self.print = 0
         self.servers = {}
         self.lists = 0
         self.users = None
@@ -45,7 +47,10 @@ class Model:
         asked = message["data"]["request"]["server"]
         self.server = next((number for number, s in self.servers.items()
                             if asked in (s["id"], number) or (asked == "default" and s.get("default"))), None)
-        self.users = {uid: dict(user) for uid, user in message["data"]["users"].items()}
+        self.users = {uid: {k: user[k] for k in MEMBERS} for uid, user in message["data"]["users"].items()}
+        self.print = 0
+        for user in self.users.values():
+            self._stamp(user)
         self.client_id = message["data"].get("clientId")
         self.joins += 1
 
@@ -59,18 +64,29 @@ class Model:
         if data["uid"] in self.users:
             self.messages.append(data["message"])
             if self.prints is not None:
-                self.prints[data["message"]] = {uid: dict(user) for uid, user in self.users.items()}
+                self.prints[data["message"]] = self.print
         else:
             self.unheard.append(message)
+
+    def _stamp(self, user):
+        """Puts somebody into the fingerprint, or takes them out again."""
+        self.print ^= hash(tuple(user.values()))
 
     def on_presence(self, message):
         self._mine(message)
         data = message["data"]
         known = self.users.get(data["uid"])
+        if known:
+            self._stamp(known)
+        self._change(known, data, message)
+        if data["uid"] in self.users:
+            self._stamp(self.users[data["uid"]])
+
+    def _change(self, known, data, message):
         if known is None:
             assert not data.get("delete"), f"a delete of nobody makes a ghost: {message}"
             assert "username" in data and "roleColor" in data, f"a newcomer without name or colour: {message}"
-            self.users[data["uid"]] = {k: data[k] for k in ("uid", "username", "status", "roleColor")}
+            self.users[data["uid"]] = {k: data[k] for k in MEMBERS}
         elif data.get("delete"):
             del self.users[data["uid"]]
         else:
@@ -225,11 +241,11 @@ def same_worlds(models):
     common = 0
     first = {}
     for model in models:
-        for text, users in model.prints.items():
-            other = first.setdefault(text, users)
-            if other is not users:
+        for text, seen in model.prints.items():
+            if text in first:
                 common += 1
-                assert other == users, f"two worlds at {text!r}:\n" + difference(other, users)
+                assert first[text] == seen, f"two viewers saw two worlds at {text!r}"
+            first[text] = seen
     return common
 
 

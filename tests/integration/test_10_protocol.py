@@ -138,7 +138,8 @@ def test_another_or_no_type(daemon, message):
 
 
 @pytest.mark.parametrize("text", [
-    "[]", "null", "true", "5", '"connect"', '{"a":"\\ud800"}', '{"type":"connect","type":"connect"}', '["connect"]', '{"type":5}', '{"type":null}', '{"type":["connect"]}',
+    "[]", "null", "true", "5", '"connect"', '{"a":"\\ud800"}', '{"type":"connect","type":"connect"}',
+    '["connect"]', '{"type":5}', '{"type":null}', '{"type":["connect"]}',
     '{"type":"connect"}', '{"type":"connect","data":null}', '{"type":"connect","data":[]}',
     '{"type":"connect","data":"docs"}', '{"type":"connect","data":7}', '{"type":"connect","data":{"server":{}}}',
     '{"type":"connect","data":{"server":["docs"]}}', '{"type":"connect","data":{"server":true}}',
@@ -406,7 +407,8 @@ def test_an_unknown_subprotocol_does_not_close(daemon):
 
 
 @pytest.mark.parametrize("offer", [
-    "permessage-deflate; client_max_window_bits", "permessage-deflate; server_no_context_takeover, x-webkit-deflate-frame"])
+    "permessage-deflate; client_max_window_bits",
+    "permessage-deflate; server_no_context_takeover, x-webkit-deflate-frame"])
 def test_compression_is_declined(daemon, offer):
     async def scene():
         client = await opened(daemon, headers=[("Sec-WebSocket-Extensions", offer), ("Origin", "https://d-zone.org")])
@@ -474,7 +476,8 @@ def test_silence_is_met_with_a_ping(start):
         while polite.pings < 2 or deaf.pings < 1 or FULL and not ends[1].done():
             assert not ends[0].done(), "closed although it answered"
             await asyncio.sleep(0.05)
-        ends[0].cancel()
+        for end in ends:
+            end.cancel()
         await asyncio.gather(*ends, return_exceptions=True)
         polite.drop()
         deaf.drop()

@@ -180,7 +180,8 @@ def test_other_methods_are_405(served, method, path):
 def test_a_body_that_nobody_asked_for(served):
     answer = exchange(served, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
     assert answer.status == 405
-    answer = exchange(served, b"GET /app.js HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+    answer = exchange(served, b"GET /app.js HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                              b"5\r\nhello\r\n0\r\n\r\n")
     assert answer.status in (400, 501)
 
 

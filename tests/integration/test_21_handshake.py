@@ -113,7 +113,8 @@ def test_a_head_up_to_the_limit_and_over_it(daemon):
 
 
 @pytest.mark.parametrize("request_bytes", [
-    head("GET / HTTP/1.1", "Host: x", *["A: b"] * 2000), head("GET / HTTP/1.1", *[f"H{i}: {'v' * 50}" for i in range(500)]),
+    head("GET / HTTP/1.1", "Host: x", *["A: b"] * 2000),
+    head("GET / HTTP/1.1", *[f"H{i}: {'v' * 50}" for i in range(500)]),
     upgrade_request(headers=[("Cookie", "c" * 20000)]), b"A" * 50000, b"GET /" + b"a" * 50000],
     ids=["lines", "fields", "upgrade", "method", "path"])
 def test_too_large_in_other_ways(daemon, request_bytes):
@@ -138,7 +139,8 @@ def test_the_limit_is_configurable(start):
 
 @pytest.mark.parametrize("request_bytes", [
     b"\x00\x00\x00\x00\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200), b"hello\r\n\r\n",
-    b"GET /\r\n\r\n", b"GET / HTTP/1.1\n\n", b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1 \r\nHost: x\r\n\r\n",
+    b"GET /\r\n\r\n", b"GET / HTTP/1.1\n\n",
+    b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1 \r\nHost: x\r\n\r\n",
     b" GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\nHost x\r\n\r\n", b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
     b"GET / HTTP/1.1\r\n folded\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
@@ -146,7 +148,8 @@ def test_the_limit_is_configurable(start):
     b"GET /a\x00b HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", b"GET / HTTP/x.y\r\nHost: x\r\n\r\n",
-    b"GET / FTP/1.1\r\nHost: x\r\n\r\n", b"G\xc3\x89T / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\rHost: x\r\n\r\n"])
+    b"GET / FTP/1.1\r\nHost: x\r\n\r\n",
+    b"G\xc3\x89T / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\rHost: x\r\n\r\n"])
 def test_garbage_is_400(daemon, request_bytes):
     answer = exchange(daemon, request_bytes)
     assert answer.status == 400, answer.raw[:200]
@@ -221,8 +224,9 @@ def mutate(rng):
         elif kind == 3:
             base[at:] = b""
         elif kind == 4:
-            base[at:at] = rng.choice([b"\r\n", b"\r", b"\n", b"\x00", b": ", b" ", b"%", b"%00", b"\xff" * 9, b"Host: y\r\n",
-                                      b"Transfer-Encoding: chunked\r\n", b"Content-Length: 99999999999999999999\r\n"])
+            base[at:at] = rng.choice([b"\r\n", b"\r", b"\n", b"\x00", b": ", b" ", b"%", b"%00", b"\xff" * 9,
+                                      b"Host: y\r\n", b"Transfer-Encoding: chunked\r\n",
+                                      b"Content-Length: 99999999999999999999\r\n"])
         elif kind == 5:
             base[at:at] = b"A" * rng.randint(100, 30000)
         elif kind == 6:

@@ -104,7 +104,8 @@ def test_an_unmasked_frame_hurts_nobody(lively):
     run(watched(lively, scene()))
 
 
-@pytest.mark.parametrize("data", [b"\xff", b"\xc3\x28", b"{\"a\":\"\xed\xa0\x80\"}", b"\xf4\x90\x80\x80", b"abc\xe2\x82"])
+@pytest.mark.parametrize("data", [b"\xff", b"\xc3\x28", b"{\"a\":\"\xed\xa0\x80\"}", b"\xf4\x90\x80\x80",
+                                  b"abc\xe2\x82"])
 def test_text_that_is_not_utf8_closes_with_1007(lively, data):
     async def scene():
         assert await close_code_after(lively, frame(data)) == 1007

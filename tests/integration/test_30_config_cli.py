@@ -136,7 +136,8 @@ PROVIDER = 'providers = ( { name = "m"; plugin = "mock"; } );\n'
 MISTAKES = {
     "unknown key": (GOOD + PROVIDER + "colour = 3;\n", 4, "colour"),
     "unknown key in a group": (GOOD + 'limits = {\n  frame_size = 2048;\n  speed = 3;\n};\n', 5, "speed"),
-    "unknown key in a provider": (GOOD + 'providers = (\n{ name = "m"; plugin = "mock";\n  wheels = 4; } );\n', 5, "wheels"),
+    "unknown key in a provider": (GOOD + 'providers = (\n{ name = "m"; plugin = "mock";\n  wheels = 4; } );\n', 5,
+                                  "wheels"),
     "unknown route": (GOOD + PROVIDER + 'routes = {\n  nobody = ["m"]; };\n', 5, "nobody"),
     "text for a number": ('\nport = "3000";\n', 2, "port"),
     "number for text": ("\n\nhost = 5;\n", 3, "host"),
@@ -157,8 +158,8 @@ MISTAKES = {
     "no plugin": (GOOD + 'providers = (\n { name = "m"; } );\n', 4, "plugin"),
     "no name": (GOOD + 'providers = (\n { plugin = "mock"; } );\n', 4, "name"),
     "a name that is none": (GOOD + 'providers = ( { name = "a b"; plugin = "mock"; } );\n', 3, "name"),
-    "a name twice": (GOOD + 'providers = ( { name = "m"; plugin = "mock"; },\n { name = "m"; plugin = "mock"; } );\n', 4,
-                     "m"),
+    "a name twice": (GOOD + 'providers = ( { name = "m"; plugin = "mock"; },\n { name = "m"; plugin = "mock"; } );\n',
+                     4, "m"),
     "a route to nobody": (GOOD + PROVIDER + '\nroutes = { users = ["m", "ghost"]; };\n', 5, "ghost"),
     "a route twice to one": (GOOD + PROVIDER + 'routes = { users = ["m", "m"]; };\n', 4, "m"),
     "a proxy that is none": (GOOD + 'trusted_proxies = ["127.0.0.1", "10.0.0.0/99"];\n', 3, "10.0.0.0/99"),
@@ -254,8 +255,8 @@ def test_a_host_that_does_not_resolve(prepare):
     clear_sentence(daemon, "no-such-host.invalid")
 
 
-BAD_PLUGINS = ["bad_magic", "bad_major", "bad_need_minor", "bad_size", "bad_vtable_null", "bad_no_destroy", "bad_no_symbol",
-               "bad_name"]
+BAD_PLUGINS = ["bad_magic", "bad_major", "bad_need_minor", "bad_size", "bad_vtable_null", "bad_vtable_size",
+               "bad_no_destroy", "bad_no_symbol", "bad_name"]
 
 
 @pytest.mark.parametrize("bad", BAD_PLUGINS)

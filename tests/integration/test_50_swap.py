@@ -195,10 +195,10 @@ def test_twenty_swaps_under_traffic(start, workers):
         for turn in range(20):
             await reloaded(daemon, providers=[world(turn)])
             names = FULL_SERVERS if turn % 3 != 2 else SERVER_LIST
-            for viewer in viewers:
-                joined, heard = viewer.model.joins, len(viewer.model.messages)
-                await viewer.until(lambda m: m.servers == names, "the list of this turn", timeout=60)
-                await viewer.until(lambda m: m.joins > joined or len(m.messages) > heard, "life", timeout=60)
+            heard = [len(v.model.messages) for v in viewers]
+            await asyncio.gather(*(v.until(lambda m: m.servers == names, "the list of this turn", 60) for v in viewers))
+            await asyncio.gather(*(v.until(lambda m, h=h: len(m.messages) > h, "life", 60)
+                                   for v, h in zip(viewers, heard)))
         await reloaded(daemon, providers=[full("end", users=7)])
         users = await agree(viewers, daemon, timeout=60)
         assert users == full_users("end", 7)

@@ -12,8 +12,8 @@ BUSY = {"message_interval": 0.002, "presence_interval": 0.002, "stamp_messages":
 
 
 async def wander(daemon, rng, servers, stop):
-    """Joins, switches, leaves politely or not; a model follows, so that a frame of the wrong server, a ghost or a message
-    too early is seen."""
+    """Joins, switches, leaves politely or not; a model follows, so that a frame of the wrong server, a ghost or a
+    message too early is seen."""
     while not stop.is_set():
         client = await Client.open(daemon)
         model = Model()

@@ -56,6 +56,9 @@ def _die_with_parent():
 def environment(extra=None):
     """The tests' own environment without what d-back would read from it."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("D_BACK_")}
+    for sanitizer in ("LSAN_OPTIONS", "TSAN_OPTIONS"):
+        if env.get(sanitizer):
+            env[sanitizer] += ":print_suppressions=0"  # which would look like lines of the daemon
     env.update(extra or {})
     return env
 

@@ -2,8 +2,8 @@
 
 The rules are the real client's, with its weaknesses: a presence of someone unknown makes an actor, even when it
 says delete; a rename of someone known isn't seen; a message before the first join is a crash; one from
-somebody unknown is dropped. So a daemon whose frames are wrong in kind, order or number leaves a model that differs from
-what a newcomer is shown.
+somebody unknown is dropped. So a daemon whose frames are wrong in kind, order or number leaves a model that
+differs from what a newcomer is shown.
 """
 import asyncio
 import re

@@ -242,12 +242,8 @@ static int wait_until_opened(struct dback *d)
  * can't be put off; blocked, it would end the process without a word from a debugger or sanitizer. */
 static int start_threads(struct dback *d)
 {
-    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
-    sigset_t most, before;
-    sigfillset(&most);
-    for (size_t i = 0; i < ARRAY_LENGTH(faults); i++)
-        sigdelset(&most, faults[i]);
-    pthread_sigmask(SIG_BLOCK, &most, &before);
+    sigset_t before;
+    block_signals(&before);
     int code = pthread_create(&d->core_thread, NULL, run_core, d->core);
     if (code == 0)
         edge_start(d->edge, core_inbox(d->core));

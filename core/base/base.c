@@ -1,6 +1,7 @@
 /* See base.h. */
 #include "base/base.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,16 @@ int fail(char *err, int code, const char *format, ...)
         va_end(args);
     }
     return code;
+}
+
+void block_signals(sigset_t *before)
+{
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
+    sigset_t most;
+    sigfillset(&most);
+    for (size_t i = 0; i < ARRAY_LENGTH(faults); i++)
+        sigdelset(&most, faults[i]);
+    pthread_sigmask(SIG_BLOCK, &most, before);
 }
 
 uint64_t now_ns(void)

@@ -18,6 +18,7 @@
 #ifndef DBACK_BASE_BASE_H
 #define DBACK_BASE_BASE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,10 @@ char *xstrndup(const char *text, size_t len);
 /* Writes a sentence into `err` (ERR_SIZE bytes; NULL is allowed) and returns `code`, so that a
  * failing function can say `return fail(err, -ENOENT, "...")`. [any] */
 int fail(char *err, int code, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* Blocks every signal in the calling thread but those of a fault, so that threads made from now on leave signals to
+ * the app's thread and still die with a report. `before` is for pthread_sigmask(SIG_SETMASK). [any] */
+void block_signals(sigset_t *before);
 
 /* CLOCK_MONOTONIC. [any] */
 uint64_t now_ms(void);

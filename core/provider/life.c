@@ -74,7 +74,7 @@ void life_release(struct instance *instance)
 static int load(struct instance *instance, char *err)
 {
     if (!instance->file)
-        return judge_entry(instance->name, instance->entry, SIZE_MAX, &instance->judged, err);
+        return judge_entry("its entry", instance->entry, SIZE_MAX, &instance->judged, err);
     char *copy = NULL;
     int result = load_copy(instance->file, instance->runtime_dir, instance->name, &copy, err);
     if (result < 0)
@@ -363,9 +363,8 @@ int life_start(struct instance *instance)
     }
     instance->loop_alive = true;
     /* Signals are the app's: a provider's thread must not be the one that takes them. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t before;
+    block_signals(&before);
     atomic_fetch_add(&instance->references, 1);
     pthread_mutex_lock(&instance->mutex);
     result = -pthread_create(&instance->last_thread, NULL, run, instance);

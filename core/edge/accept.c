@@ -118,9 +118,14 @@ void accept_stop(struct worker *w)
     w->open = true; /* never again */
     w->accept_again_ms = 0;
     for (unsigned i = 0; i < w->listener_count; i++) {
-        if (w->listeners[i].polling)
-            uv_close((uv_handle_t *)&w->listeners[i].poll, close_listener);
-        w->listeners[i].polling = false;
+        struct listener *listener = &w->listeners[i];
+        if (listener->polling) {
+            uv_close((uv_handle_t *)&listener->poll, close_listener);
+        } else if (listener->fd >= 0) { /* left open, it would go on taking its share of the connections */
+            close(listener->fd);
+            listener->fd = -1;
+        }
+        listener->polling = false;
     }
 }
 

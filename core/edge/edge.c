@@ -12,6 +12,8 @@
 
 /* Descriptors that the rest of the process may need beside the viewers' sockets. */
 #define OTHER_DESCRIPTORS 512
+/* A reload may raise limits.connections. */
+#define DESCRIPTORS_LEAST 65536
 
 /* The sentences of the protocol, by `enum refusal`. */
 static const char *const sentences[REFUSE_COUNT] = {
@@ -33,23 +35,23 @@ struct edge {
     bool started;
 };
 
-/* Each viewer is a descriptor; the soft limit is usually far below the hard one. */
-static void raise_descriptor_limit(uint32_t connections, struct log *log)
+/* Each viewer is a descriptor, and the soft limit is usually far below the hard one. Not more than is needed:
+ * the library's tables grow with the limit, and with "unlimited" it serves 2,560 connections. */
+static void set_descriptor_limit(uint32_t connections, struct log *log)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
-    rlim_t wanted = (rlim_t)connections + OTHER_DESCRIPTORS;
-    if (limit.rlim_cur >= wanted)
-        return;
+    rlim_t needed = (rlim_t)connections + OTHER_DESCRIPTORS;
+    rlim_t wanted = needed < DESCRIPTORS_LEAST ? DESCRIPTORS_LEAST : needed;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
     setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < wanted)
+    if (limit.rlim_cur < needed)
         log_room(
             log, LOG_WARN, "app",
             "limits.connections = %u needs %llu open files, the hard limit (ulimit -Hn) is %llu: the last "
             "viewers would have to wait",
-            connections, (unsigned long long)wanted, (unsigned long long)limit.rlim_cur);
+            connections, (unsigned long long)needed, (unsigned long long)limit.rlim_cur);
 }
 
 static struct frame *create_refusal(const char *sentence)
@@ -87,7 +89,7 @@ int edge_create(struct edge **out, struct config *config, struct log *log, char 
 {
     struct edge *edge = xcalloc(1, sizeof *edge);
     edge->log = log;
-    raise_descriptor_limit(config->limits.connections, log);
+    set_descriptor_limit(config->limits.connections, log);
     int code = listener_set_open(&edge->sockets, config->host, config->port, config->workers, log, err);
     if (code < 0) {
         free(edge);

@@ -276,6 +276,17 @@ void request_tick(struct worker *worker, uint64_t now)
     }
 }
 
+void request_close_idle(struct worker *worker)
+{
+    struct connection *older;
+    for (struct connection *c = worker->newest[CONNECTION_REQUEST]; c; c = older) {
+        older = c->older;
+        struct request *r = CONTAINER_OF(c, struct request, connection);
+        if (r->state == REQUEST_READING || r->state == REQUEST_ASKING)
+            close_request(r);
+    }
+}
+
 void request_close_all(struct worker *worker)
 {
     while (worker->newest[CONNECTION_REQUEST])

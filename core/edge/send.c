@@ -89,13 +89,13 @@ void send_free_groups(struct worker *w)
 
 /* ------------------ waking -------------------------------------------------------------------- */
 
-void send_request_writable(struct session *s)
+void send_request_writable(struct session *s, uint64_t now)
 {
     /* Asking again for one that waits would drop the event that is on its way. */
     if (s->waiting || s->closing || !s->established)
         return;
     s->waiting = true;
-    s->waiting_since_ms = now_ms();
+    s->waiting_since_ms = now;
     lws_callback_on_writable(s->wsi);
 }
 
@@ -121,17 +121,20 @@ static void fall_behind(struct session *s)
     session_gate(s);
 }
 
+/* It may have read a little more than the head that was looked at. */
+static bool is_too_far_behind(const struct session *s, uint32_t log_size)
+{
+    return !s->behind && s->cursor.chunk &&
+           (int64_t)(s->group->head - log_cursor_position(&s->cursor)) > (int64_t)log_size;
+}
+
 static void wake_group(struct group *g, uint64_t now, uint32_t log_size)
 {
     for (struct session *s = g->sessions; s; s = s->group_next) {
-        if (!s->waiting) {
-            s->waiting = !s->closing;
-            s->waiting_since_ms = now;
-            if (s->waiting)
-                lws_callback_on_writable(s->wsi);
-        } else if (!s->behind && s->cursor.chunk && g->head - log_cursor_position(&s->cursor) > log_size) {
+        if (!s->waiting)
+            send_request_writable(s, now);
+        else if (is_too_far_behind(s, log_size))
             fall_behind(s);
-        }
     }
 }
 
@@ -151,7 +154,7 @@ void send_server_list_to_all(struct worker *w)
     for (struct connection *c = w->newest[CONNECTION_SESSION]; c; c = c->older) {
         struct session *s = CONTAINER_OF(c, struct session, connection);
         s->send_list = s->established;
-        send_request_writable(s);
+        send_request_writable(s, now_ms());
     }
 }
 
@@ -199,6 +202,8 @@ static void piece_sent(struct session *s, enum piece_kind kind, size_t len)
         return;
     case PIECE_FRAGMENT:
         s->fragments_sent++;
+        /* Nothing is read meanwhile, so no pong is: that it takes the pieces proves that it is there. */
+        lws_validity_confirmed(s->wsi);
         return;
     case PIECE_LAST:
         drop_snapshot(s);
@@ -228,7 +233,7 @@ int send_on_writable(struct session *s)
     enum piece_kind kind;
     while ((kind = next_piece(s, &piece)) != PIECE_NONE) {
         if (sent && (sent > SEND_SLICE || lws_send_pipe_choked(s->wsi))) {
-            send_request_writable(s);
+            send_request_writable(s, now_ms());
             return 0;
         }
         if (lws_write(s->wsi, (unsigned char *)piece.ptr, piece.len, LWS_WRITE_RAW) < 0)
@@ -238,5 +243,8 @@ int send_on_writable(struct session *s)
     }
     if (s->behind && s->group && !s->joining)
         ask_for_snapshot(s);
+    /* The end of the last write may be on the heap: until it has gone, the viewer counts as waiting. */
+    if (lws_partial_buffered(s->wsi))
+        send_request_writable(s, now_ms());
     return 0;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #define CLOSE_TRY_AGAIN_LATER 1013 /* libwebsockets has no name for it */
+/* For a rest to be flushed before a close frame. libwebsockets then gives the peer 5 s for its own. */
+#define CLOSE_TIMEOUT_S 5
 
 /* ------------------ the end ------------------------------------------------------------------- */
 
@@ -22,23 +24,58 @@ static void free_session(struct session *s)
     free(s);
 }
 
-/* From within a callback: return what this returns. */
+/* libwebsockets has a rest of the last write: told to close now, it would flush that and send no close frame.
+ */
+static bool has_rest(const struct session *s)
+{
+    return lws_partial_buffered(s->wsi);
+}
+
+static void decide_to_close(struct session *s, unsigned code, const char *reason)
+{
+    connection_log(&s->connection, LOG_INFO, "closing %u: %s", code, reason);
+    s->closing = true;
+    s->close_code = (uint16_t)code;
+    s->close_reason = reason;
+    lws_rx_flow_control(s->wsi, 1); /* to hear the peer's close frame */
+    lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_TIMEOUT_S);
+}
+
+static void set_reason(struct session *s)
+{
+    s->close_begun = true;
+    lws_close_reason(s->wsi, (enum lws_close_status)s->close_code, (unsigned char *)s->close_reason,
+                     strlen(s->close_reason));
+}
+
+/* From within RECEIVE: return what this returns. (From within WRITEABLE it doesn't work: there Debian's
+ * libwebsockets closes twice, and the second time without the frame.) */
 static int close_now(struct session *s, unsigned code, const char *reason)
 {
-    s->closing = true;
-    connection_log(&s->connection, LOG_INFO, "closing %u: %s", code, reason);
-    lws_close_reason(s->wsi, (enum lws_close_status)code, (unsigned char *)reason, strlen(reason));
+    decide_to_close(s, code, reason);
+    if (has_rest(s))
+        return 0; /* the tick comes back to it */
+    set_reason(s);
     return -1;
+}
+
+/* From outside of the callbacks. The session may be gone afterwards. */
+static void begin_close(struct session *s)
+{
+    if (has_rest(s))
+        return;
+    set_reason(s);
+    /* With a reason set this sends the close frame and waits for the peer's. */
+    lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 }
 
 void session_close(struct connection *connection, unsigned code, const char *reason)
 {
     struct session *s = CONTAINER_OF(connection, struct session, connection);
-    if (s->closing)
+    if (s->closing || !s->established)
         return;
-    close_now(s, code, reason);
-    /* With a reason set this sends the close frame first, and waits 5 s for the peer's. */
-    lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+    decide_to_close(s, code, reason);
+    begin_close(s);
 }
 
 /* ------------------ the way in ---------------------------------------------------------------- */
@@ -55,6 +92,10 @@ void session_open(struct connection *request, int fd, struct str bytes)
     if (w->adopting == s) {
         w->adopting = NULL;
         free_session(s);
+        uint64_t suppressed;
+        if (burst_count(&w->exhausted_burst, now_ms(), &suppressed))
+            log_room(w->log, LOG_WARN, w->room, "libwebsockets takes no more connections suppressed=%llu",
+                     (unsigned long long)suppressed);
     }
 }
 
@@ -74,7 +115,7 @@ static void on_established(struct session *s)
     s->established = true;
     s->send_list = true;
     connection_log(&s->connection, LOG_DEBUG, "session begins");
-    send_request_writable(s);
+    send_request_writable(s, now_ms());
 }
 
 /* ------------------ what comes in ------------------------------------------------------------- */
@@ -97,7 +138,7 @@ void session_refuse(struct connection *connection, enum refusal refusal)
     if (s->refusal_count < REFUSALS_MAX)
         s->refusals[s->refusal_count++] = (uint8_t)refusal;
     session_gate(s);
-    send_request_writable(s);
+    send_request_writable(s, now_ms());
 }
 
 static void ask_to_join(struct session *s, struct to_core *join)
@@ -161,6 +202,19 @@ static int on_receive(struct session *s, const char *bytes, size_t len)
     return result;
 }
 
+/* The library would echo whatever a close frame holds. */
+static int on_peer_close(struct session *s, const unsigned char *payload, size_t len)
+{
+    unsigned code = len >= 2 ? (unsigned)payload[0] << 8 | payload[1] : 1000;
+    if (s->closing)
+        return 0;
+    if (len == 1 || code < 1000 || code >= 5000)
+        return close_now(s, LWS_CLOSE_STATUS_PROTOCOL_ERR, "a close frame without a good code");
+    if (len > 2 && !utf8_valid(payload + 2, len - 2))
+        return close_now(s, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "a close frame's reason must be UTF-8");
+    return 0;
+}
+
 /* ------------------ tickets ------------------------------------------------------------------- */
 
 static void take_snapshot(struct session *s, struct to_edge *ticket)
@@ -190,7 +244,7 @@ void session_ticket(struct connection *connection, struct to_edge *ticket)
     }
     take_snapshot(s, ticket);
     session_gate(s);
-    send_request_writable(s);
+    send_request_writable(s, now_ms());
 }
 
 /* ------------------ time ---------------------------------------------------------------------- */
@@ -202,7 +256,9 @@ void session_tick(struct worker *worker, uint64_t now)
     for (struct connection *c = worker->newest[CONNECTION_SESSION]; c; c = older) {
         older = c->older;
         struct session *s = CONTAINER_OF(c, struct session, connection);
-        if (s->waiting && !s->closing && now > s->waiting_since_ms && now - s->waiting_since_ms > limit)
+        if (s->closing && !s->close_begun)
+            begin_close(s);
+        else if (s->waiting && !s->closing && now > s->waiting_since_ms && now - s->waiting_since_ms > limit)
             session_close(c, CLOSE_TRY_AGAIN_LATER, "it takes nothing any more");
     }
 }
@@ -226,6 +282,12 @@ int session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
         return s ? on_receive(s, in, len) : -1;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return s ? send_on_writable(s) : -1;
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        return s ? on_peer_close(s, in, len) : 0;
+    case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+        if (s) /* closed by libwebsockets itself or by the peer */
+            s->closing = s->close_begun = true;
+        return 0;
     case LWS_CALLBACK_WSI_DESTROY:
         if (s) {
             lws_set_opaque_user_data(wsi, NULL);

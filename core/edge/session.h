@@ -37,8 +37,11 @@ struct session {
     struct frame *last;        /* its closing frame */
     uint8_t refusals[REFUSALS_MAX], refusal_count;
 
-    bool established; /* the handshake is through */
-    bool closing;
+    bool established;         /* the handshake is through */
+    bool closing;             /* nothing more is sent, what comes in isn't heard */
+    bool close_begun;         /* libwebsockets is at it */
+    uint16_t close_code;      /* until then */
+    const char *close_reason; /* constant text */
     bool send_list;
     bool waiting;           /* for the socket to take more */
     bool behind;            /* let go of the log: needs a new snapshot */
@@ -55,7 +58,7 @@ struct session {
 
 /* send.c */
 int send_on_writable(struct session *session); /* below 0: close */
-void send_request_writable(struct session *session);
+void send_request_writable(struct session *session, uint64_t now);
 void send_join_group(struct session *session, struct channel *channel); /* takes the hold on the channel */
 /* Out of the group, nothing of it is sent any more; the core gets its count back. */
 void send_leave_group(struct session *session);

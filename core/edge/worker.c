@@ -14,17 +14,22 @@
 /* ------------------ libwebsockets ------------------------------------------------------------- */
 
 static const struct lws_protocols protocols[] = {
-    { .name = "d-zone", .callback = session_callback, .tx_packet_size = WRITE_MAX },
+    /* One byte of user data, because without any some callbacks (the close) are left out. */
+    { .name = "d-zone",
+      .callback = session_callback,
+      .per_session_data_size = 1,
+      .tx_packet_size = WRITE_MAX },
     { 0 },
 };
 
 static void set_idle_policy(struct worker *w)
 {
     uint32_t ping = w->config->limits.ping_interval;
-    if (ping > UINT16_MAX - PONG_TIMEOUT_S)
+    /* Connections share the policy while it changes, so it must stay one: no pings is one a day. */
+    if (ping == 0 || ping > UINT16_MAX - PONG_TIMEOUT_S)
         ping = UINT16_MAX - PONG_TIMEOUT_S;
     w->idle_policy.secs_since_valid_ping = (uint16_t)ping;
-    w->idle_policy.secs_since_valid_hangup = ping ? (uint16_t)(ping + PONG_TIMEOUT_S) : 0; /* 0: no pings */
+    w->idle_policy.secs_since_valid_hangup = (uint16_t)(ping + PONG_TIMEOUT_S);
 }
 
 static bool start_lws(struct worker *w)
@@ -77,7 +82,7 @@ static void stop(struct worker *w)
     w->stopping = true;
     w->stop_deadline_ms = now_ms() + w->config->limits.stop_timeout_ms;
     accept_stop(w);
-    request_close_all(w);
+    request_close_idle(w);
     struct connection *older;
     for (struct connection *c = w->newest[CONNECTION_SESSION]; c; c = older) {
         older = c->older;
@@ -175,6 +180,9 @@ static void on_tick(uv_timer_t *timer)
     accept_tick(w, now);
     request_tick(w, now);
     session_tick(w, now);
+    /* The library's own timers are armed only after input or output of its own. */
+    if (w->lws)
+        lws_cancel_service(w->lws);
     if (w->stopping &&
         (now >= w->stop_deadline_ms || (!w->newest[CONNECTION_SESSION] && !w->newest[CONNECTION_REQUEST])))
         finish(w);

@@ -124,6 +124,8 @@ void request_open(struct worker *worker, int fd, const struct in6_addr *peer);
 void request_override(struct connection *connection, struct answer *answer);
 /* Deadlines. */
 void request_tick(struct worker *worker, uint64_t now);
+/* Those that aren't in the middle of an answer. */
+void request_close_idle(struct worker *worker);
 void request_close_all(struct worker *worker);
 
 /* ------------------ session.c ----------------------------------------------------------------- */

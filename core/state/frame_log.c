@@ -132,10 +132,10 @@ int frame_log_append(struct frame_log *log, struct str payload)
     memcpy(chunk->bytes + used, header, header_len);
     if (payload.len)
         memcpy(chunk->bytes + used + header_len, payload.ptr, payload.len);
-    /* The head first: whoever sees these bytes also sees a head that isn't before them, so that "head minus
-     * position" is never negative. */
-    atomic_store_explicit(&log->head, chunk->base + used + len, memory_order_release);
+    /* The head last: whoever sees it finds everything before it. The other way round a reader that remembers
+     * how far it has looked would take this frame for seen. */
     atomic_store_explicit(&chunk->used, used + (uint32_t)len, memory_order_release);
+    atomic_store_explicit(&log->head, chunk->base + used + len, memory_order_release);
     return 0;
 }
 

@@ -40,8 +40,8 @@ int frame_log_append(struct frame_log *log, struct str payload);
  * stays. */
 void frame_log_trim(struct frame_log *log);
 
-/* [any] Total bytes ever appended: the position of the next frame. Never less than a cursor's position,
- * wherever that cursor has come to. */
+/* [any] Total bytes ever appended: the position of the next frame. All of them can be peeked; a reader may
+ * already have peeked the frame that is being appended, and then stands a little beyond. */
 uint64_t frame_log_head(const struct frame_log *log);
 
 /* [core] A cursor at the head: what is appended from now on. */

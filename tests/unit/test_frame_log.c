@@ -400,8 +400,6 @@ static void read_piece(struct reader *reader, struct dice *dice)
         log_cursor_advance(&reader->cursor, frame.len - first);
         piece = (struct str){ piece.ptr + frame.len, piece.len - frame.len };
     }
-    if (log_cursor_position(&reader->cursor) > frame_log_head(reader->hall->log))
-        reader->complaint = "a position beyond the head";
 }
 
 static void *read_on(void *arg)

@@ -60,14 +60,20 @@ static void free_join(struct join *join)
     free(join);
 }
 
-static void refuse(struct join *join, enum refusal refusal)
+static void refuse_as(struct join *join, enum refusal refusal, bool login_denied)
 {
     struct to_edge *answer = xcalloc(1, sizeof *answer);
     answer->kind = EDGE_REFUSE;
     answer->viewer = join->message->viewer;
     answer->refusal = refusal;
+    answer->login_denied = login_denied;
     core_post(join->core, join->message->viewer.worker, answer);
     free_join(join);
+}
+
+static void refuse(struct join *join, enum refusal refusal)
+{
+    refuse_as(join, refusal, false);
 }
 
 static void send_ticket(struct core *core, struct server *server, const struct to_core *message, bool again)
@@ -172,7 +178,8 @@ static void on_validated(struct core *core, void *arg, struct ask_result *result
     join->ask = NULL;
     struct server *server = server_find(core, str_of(join->server_id));
     if (result->result != DBACK_OK) {
-        refuse(join, join->by_password ? REFUSE_NEEDS_LOGIN : REFUSE_LOGIN_FAILED);
+        refuse_as(join, join->by_password ? REFUSE_NEEDS_LOGIN : REFUSE_LOGIN_FAILED,
+                  result->result == DBACK_DENIED);
     } else if (!server || !server->listed) {
         refuse(join, REFUSE_NO_SERVER);
     } else {
@@ -215,14 +222,19 @@ void join_begin(struct core *core, struct to_core *message)
         return;
     }
     struct str password = { message->password, message->password_len };
-    if (!row->passworded || (row->password.len && str_equal_constant_time(row->password, password)))
+    bool by_token = message->token_len && message->user_json_len;
+    if (!row->passworded)
         admit(join, server);
-    else if (message->token_len && message->user_json_len)
+    else if (message->locked_out)
+        refuse(join, by_token ? REFUSE_LOGIN_FAILED : REFUSE_NEEDS_LOGIN);
+    else if (row->password.len && str_equal_constant_time(row->password, password))
+        admit(join, server);
+    else if (by_token)
         validate(join, row, false);
     else if (password.len && !row->password.len)
         validate(join, row, true);
     else
-        refuse(join, REFUSE_NEEDS_LOGIN);
+        refuse_as(join, REFUSE_NEEDS_LOGIN, password.len > 0);
 }
 
 void join_resnapshot(struct core *core, struct to_core *message)

@@ -56,7 +56,8 @@ struct to_core {
      * each. */
     char *wanted, *token, *user_json, *password, *peer, *request;
     size_t wanted_len, token_len, user_json_len, password_len, request_len;
-    char *path; /* STATIC */
+    bool locked_out; /* JOIN: too many logins from its address have failed, none is looked at */
+    char *path;      /* STATIC */
     size_t path_len;
     void (*call)(void *core, void *arg);
     void *arg;
@@ -86,6 +87,7 @@ struct to_edge {
     struct log_cursor cursor;
     bool again; /* TICKET: answers CORE_RESNAPSHOT */
     enum refusal refusal;
+    bool login_denied;   /* REFUSE: because of a login that was looked at and is wrong */
     struct frame *frame; /* SERVER_LIST */
     bool announce;
     struct answer *answer; /* STATIC: NULL when no provider has one */

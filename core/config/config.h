@@ -53,17 +53,22 @@ struct config {
         char *file; /* NULL: stderr */
     } log;
     struct {
-        uint32_t connections;            /* open at once, in all */
-        uint32_t frame_size;             /* bytes of one incoming message; more closes with 1009 */
-        uint32_t header_size;            /* bytes of a request's head; more answers 431 */
-        uint32_t handshake_timeout_ms;   /* from accept to a complete head */
-        uint32_t ping_interval;          /* seconds of silence before a ping; 0: never */
-        uint32_t log_size;               /* bytes that a viewer may be behind on a server's frame log */
-        uint32_t slow_client_timeout_ms; /* a viewer that takes nothing for so long is closed */
-        uint32_t servers;                /* rows of one servers answer */
-        uint32_t users;                  /* rows of one users answer */
-        uint32_t events;                 /* waiting in one provider's inbox before it reads BUSY */
-        uint32_t stop_timeout_ms;        /* how long closing sessions or quiescing a provider may take */
+        uint32_t connections;               /* open at once, in all */
+        uint32_t connections_per_address;   /* open at once from one; 0: any number, as with all of these */
+        uint32_t handshakes_per_address;    /* requests that go on in a second, from one; more wait */
+        uint32_t frames_per_viewer;         /* messages in a second from one viewer; read no faster */
+        uint32_t joins_per_viewer;          /* connects in a second */
+        uint32_t failed_logins_per_address; /* in a minute; then logins are refused unseen */
+        uint32_t frame_size;                /* bytes of one incoming message; more closes with 1009 */
+        uint32_t header_size;               /* bytes of a request's head; more answers 431 */
+        uint32_t handshake_timeout_ms;      /* from accept to a complete head */
+        uint32_t ping_interval;             /* seconds of silence before a ping; 0: never */
+        uint32_t log_size;                  /* bytes that a viewer may be behind on a server's frame log */
+        uint32_t slow_client_timeout_ms;    /* a viewer that takes nothing for so long is closed */
+        uint32_t servers;                   /* rows of one servers answer */
+        uint32_t users;                     /* rows of one users answer */
+        uint32_t events;                    /* waiting in one provider's inbox before it reads BUSY */
+        uint32_t stop_timeout_ms;           /* how long closing sessions or quiescing a provider may take */
     } limits;
     struct provider_config *providers; /* in the order of the file */
     size_t provider_count;
@@ -73,8 +78,9 @@ struct config {
     } routes[CAP_COUNT];
     unsigned references; /* atomic; use config_ref and config_unref */
     /* Private to config/, NULL is allowed: where each key's value came from, by the key's index in the
-     * table ("/etc/d-back/d-back.cfg:12", "--port", "D_BACK_PORT"; NULL: its default). */
-    char **origins;
+     * table ("/etc/d-back/d-back.cfg:12", "--port", "D_BACK_PORT"; NULL: its default), and where the list
+     * of providers stands (NULL: nowhere). */
+    char **origins, *providers_origin;
 };
 
 /* What the command line overrides; NULL: not given. */
@@ -94,18 +100,23 @@ struct config_overrides {
  * Not called config_read: libconfig exports a function of that name. */
 int config_load(struct config **out, const struct config_overrides *overrides, struct text_buffer *mistakes);
 
+/* [any] For whoever registers no provider of its own: -EINVAL and a mistake, as above, when the configuration
+ * leaves nobody to ask which servers there are, because viewers would find none to join. Else 0. */
+int config_check_servers(const struct config *config, struct text_buffer *mistakes);
+
 /* [any] Counting. unref is NULL-safe. */
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
 /* [any] The effective configuration, in d-back.cfg syntax, with comments that name each key's source and
- * whether a change takes effect on reload; option values whose key looks like a secret (token, password,
- * secret, not ending in _file) are masked. */
+ * whether a change takes effect on reload. Of `options` what looks like a secret is masked: by its name (token,
+ * password, ...; print.c has the list), unless that ends in _file, and addresses with a login in them. */
 void config_print(const struct config *config, struct text_buffer *out);
 
 /* [any] Where this binary finds its plugins and page: the build tree's when run from there
- * (build/bin/d-back -> build/plugins, build/page), else the install prefix's
- * (PREFIX/lib/d-back/plugins, PREFIX/share/d-back/page). Caller frees. */
+ * (build/bin/d-back -> build/plugins, build/page), else the prefix's that it stands in
+ * (PREFIX/lib/d-back/plugins, PREFIX/share/d-back/page), else those of the prefix that it was configured
+ * for. Caller frees. */
 char *config_default_plugin_dir(void);
 char *config_default_static_dir(void);
 

@@ -120,6 +120,22 @@ const struct key keys[] = {
 
     LIMIT(connections, 1, 1000000, NULL, "20000",
           "Connections open at once, in all; one more is closed at once."),
+    LIMIT(
+        connections_per_address, 0, 1000000, NULL, "1000",
+        "Connections open at once from one address (IPv6: one /64); one more is refused. 0 is no limit, here "
+        "and with the other limits of an address or a viewer. Connections of this machine itself (the "
+        "loopback) have no address that counts; behind `trusted_proxies` it is the viewer's."),
+    LIMIT(handshakes_per_address, 0, 1000000, "in a second", "200",
+          "Requests that one address may begin in a second; more wait for their turn, up to "
+          "`handshake_timeout_ms`."),
+    LIMIT(frames_per_viewer, 0, 1000000, "in a second", "20",
+          "Messages that a viewer may send in a second; one that sends more is read at that pace."),
+    LIMIT(joins_per_viewer, 0, 1000000, "in a second", "5",
+          "How often a viewer may join or change the server in a second; one that tries more is read at that "
+          "pace."),
+    LIMIT(failed_logins_per_address, 0, 1000000, "in a minute", "20",
+          "Wrong passwords and tokens from one address in a minute; then its logins are refused unseen until "
+          "some of them are a minute old."),
     LIMIT(frame_size, 1024, 1048576, "bytes", "16384",
           "The longest message taken from a viewer; a longer one closes its connection with 1009."),
     LIMIT(header_size, 4096, 65536, "bytes", "16384",

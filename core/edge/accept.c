@@ -19,6 +19,10 @@ static const char full_answer[] =
     "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
     "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 43\r\n\r\n"
     "All places are taken; try again in a while\n";
+static const char too_many_answer[] =
+    "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 10\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 43\r\n\r\n"
+    "Too many connections come from your address\n";
 
 static void pause_accepting(struct worker *w)
 {
@@ -30,38 +34,40 @@ static void pause_accepting(struct worker *w)
 
 static void on_exhausted(struct worker *w, int error)
 {
-    uint64_t suppressed;
     pause_accepting(w);
     w->accept_again_ms = now_ms() + EXHAUSTED_PAUSE_MS;
-    if (burst_count(&w->exhausted_burst, now_ms(), &suppressed))
-        log_room(w->log, LOG_WARN, w->room,
-                 "new connections have to wait: %s (raise the limit of open files) suppressed=%llu",
-                 strerror(error), (unsigned long long)suppressed);
+    worker_limit_reached(w, LIMIT_OPEN_FILES,
+                         "new connections have to wait: %s (raise the limit of open files)", strerror(error));
 }
 
-static void refuse_full(struct worker *w, int fd)
+static void refuse(int fd, const char *answer, size_t len)
 {
-    uint64_t suppressed;
-    if (burst_count(&w->full_burst, now_ms(), &suppressed))
-        log_room(w->log, LOG_WARN, w->room,
-                 "connection refused: limits.connections = %u are open suppressed=%llu",
-                 w->config->limits.connections, (unsigned long long)suppressed);
-    ssize_t ignored = send(fd, full_answer, sizeof full_answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t ignored = send(fd, answer, len, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)ignored;
     close(fd);
 }
 
-static void admit(struct worker *w, int fd, const struct sockaddr *address, socklen_t length)
+static void admit(struct worker *w, int fd, const struct sockaddr *name, socklen_t length)
 {
-    if (atomic_load(&w->shared->connections) >= w->config->limits.connections) {
-        refuse_full(w, fd);
+    const struct config *config = w->config;
+    if (atomic_load(&w->shared->connections) >= config->limits.connections) {
+        worker_limit_reached(w, LIMIT_CONNECTIONS, "connection refused: limits.connections = %u are open",
+                             config->limits.connections);
+        refuse(fd, full_answer, sizeof full_answer - 1);
+        return;
+    }
+    struct in6_addr peer;
+    struct address *address = NULL;
+    peer_from_sockaddr(&peer, name, length);
+    /* Behind a proxy it is the viewer who counts, when the head of its request has told who that is. */
+    if (!peer_is_trusted(&peer, config->trusted_proxies, config->trusted_proxy_count) &&
+        !connection_count_address(w, &peer, &address)) {
+        refuse(fd, too_many_answer, sizeof too_many_answer - 1);
         return;
     }
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct in6_addr peer;
-    peer_from_sockaddr(&peer, address, length);
-    request_open(w, fd, &peer);
+    request_open(w, fd, &peer, address);
 }
 
 static void on_connections(uv_poll_t *poll, int status, int events)

@@ -59,6 +59,8 @@ void connection_replace(struct connection *of, struct connection *c)
     c->serial = of->serial;
     c->slot = of->slot;
     c->peer = of->peer;
+    c->address = of->address;
+    of->address = NULL;
     c->worker->slots.connection[c->slot] = c;
     unlink_connection(of);
     link_connection(c);
@@ -71,8 +73,24 @@ void connection_close(struct connection *c)
     worker->slots.connection[c->slot] = NULL;
     worker->slots.next_free[c->slot] = worker->slots.first_free;
     worker->slots.first_free = c->slot;
+    addresses_close(worker->shared->addresses, c->address, now_ms());
+    c->address = NULL;
     atomic_fetch_sub(&worker->shared->connections, 1);
     worker_connection_closed(worker);
+}
+
+bool connection_count_address(struct worker *worker, const struct in6_addr *peer, struct address **out)
+{
+    uint32_t most = worker->config->limits.connections_per_address;
+    if (addresses_open(worker->shared->addresses, peer, most, now_ms(), out))
+        return true;
+    char text[PEER_TEXT_SIZE];
+    peer_write(peer, text);
+    worker_limit_reached(worker, LIMIT_CONNECTIONS_PER_ADDRESS,
+                         "connection refused: limits.connections_per_address = %u are open from %s (if that "
+                         "is a reverse proxy, name it in trusted_proxies)",
+                         most, text);
+    return false;
 }
 
 void connection_forget(const struct connection *c)

@@ -89,9 +89,11 @@ int edge_create(struct edge **out, struct config *config, struct log *log, char 
 {
     struct edge *edge = xcalloc(1, sizeof *edge);
     edge->log = log;
+    edge->shared.addresses = addresses_create();
     set_descriptor_limit(config->limits.connections, log);
     int code = listener_set_open(&edge->sockets, config->host, config->port, config->workers, log, err);
     if (code < 0) {
+        addresses_destroy(edge->shared.addresses);
         free(edge);
         return code;
     }
@@ -140,6 +142,7 @@ void edge_destroy(struct edge *edge)
     for (unsigned i = 0; i < edge->worker_count; i++)
         worker_finish(&edge->workers[i]);
     listener_set_close(&edge->sockets);
+    addresses_destroy(edge->shared.addresses);
     free(edge->workers);
     free(edge->threads);
     free(edge);

@@ -142,13 +142,18 @@ static void linger_on(struct request *r)
 
 /* ------------------ reading ------------------------------------------------------------------- */
 
-/* From here on a viewer behind trusted proxies goes by its own address. */
-static void adopt_viewer_address(struct request *r)
+/* From here on a viewer behind trusted proxies goes by its own address. False: there are too many from there.
+ */
+static bool adopt_viewer_address(struct request *r)
 {
-    const struct config *config = r->connection.worker->config;
-    r->trusted = peer_is_trusted(&r->connection.peer, config->trusted_proxies, config->trusted_proxy_count);
-    r->connection.peer = peer_viewer(&r->connection.peer, r->head.forwarded_for, r->head.forwarded_for_count,
-                                     config->trusted_proxies, config->trusted_proxy_count);
+    struct connection *c = &r->connection;
+    const struct config *config = c->worker->config;
+    r->trusted = peer_is_trusted(&c->peer, config->trusted_proxies, config->trusted_proxy_count);
+    if (!r->trusted)
+        return true;
+    c->peer = peer_viewer(&c->peer, r->head.forwarded_for, r->head.forwarded_for_count,
+                          config->trusted_proxies, config->trusted_proxy_count);
+    return c->address || connection_count_address(c->worker, &c->peer, &c->address);
 }
 
 static void become_session(struct request *r)
@@ -164,15 +169,48 @@ static void become_session(struct request *r)
     text_finish(&bytes);
 }
 
-static void on_head(struct request *r)
+static void go_on(struct request *r)
 {
-    adopt_viewer_address(r);
-    if (r->head.wants_websocket) {
+    if (r->head.wants_websocket)
         become_session(r);
+    else
+        http_begin(r);
+}
+
+/* Too many at once from one address are put off, not refused: after a restart all viewers of a school come
+ * together. */
+static void take_turn(struct request *r)
+{
+    struct connection *c = &r->connection;
+    const struct config *config = c->worker->config;
+    uint32_t most = config->limits.handshakes_per_address;
+    uint64_t now = now_ms(), patience_ms = config->limits.handshake_timeout_ms;
+    uint64_t wait_ms = addresses_take_turn(c->worker->shared->addresses, c->address, most, patience_ms, now);
+    if (wait_ms == 0) {
+        go_on(r);
         return;
     }
+    char peer[PEER_TEXT_SIZE];
+    peer_write(&c->peer, peer);
+    worker_limit_reached(
+        c->worker, LIMIT_HANDSHAKES_PER_ADDRESS,
+        "more than limits.handshakes_per_address = %u requests in a second from %s: they %s", most, peer,
+        wait_ms <= patience_ms ? "wait for their turn" : "would wait too long and are refused");
+    if (wait_ms > patience_ms) {
+        request_send_error(r, 429, NULL);
+        return;
+    }
+    enter(r, REQUEST_QUEUEING);
+    r->turn_ms = now + wait_ms;
+}
+
+static void on_head(struct request *r)
+{
     uv_poll_stop(&r->poll);
-    http_begin(r);
+    if (adopt_viewer_address(r))
+        take_turn(r);
+    else
+        request_send_error(r, 429, NULL);
 }
 
 static void parse(struct request *r)
@@ -186,6 +224,9 @@ static void parse(struct request *r)
         return;
     case HEAD_ERROR:
         connection_log(&r->connection, LOG_DEBUG, "refused: %s", r->head.sentence);
+        if (r->head.status == 431 || r->head.status == 414)
+            worker_limit_reached(r->connection.worker, LIMIT_HEADER_SIZE,
+                                 "request refused: %s (limits.header_size = %zu)", r->head.sentence, limit);
         request_send_error(r, r->head.status, r->head.sentence);
         return;
     }
@@ -225,14 +266,16 @@ static void on_event(uv_poll_t *poll, int status, int events)
 
 /* ------------------ the way in ---------------------------------------------------------------- */
 
-void request_open(struct worker *worker, int fd, const struct in6_addr *peer)
+void request_open(struct worker *worker, int fd, const struct in6_addr *peer, struct address *address)
 {
     struct request *r = xcalloc(1, sizeof *r);
     r->connection.kind = CONNECTION_REQUEST;
     r->connection.peer = *peer;
+    r->connection.address = address;
     r->fd = fd;
     http_response_init(&r->response);
     if (uv_poll_init(&worker->loop, &r->poll, fd) < 0) {
+        addresses_close(worker->shared->addresses, address, now_ms());
         close(fd);
         free(r);
         return;
@@ -256,11 +299,17 @@ static void check_deadline(struct request *r, uint64_t now)
 {
     const struct config *config = r->connection.worker->config;
     uint64_t waited = now > r->since_ms ? now - r->since_ms : 0;
-    if (r->state == REQUEST_READING && waited > config->limits.handshake_timeout_ms) {
-        if (r->bytes.len)
-            request_send_error(r, 408, NULL);
-        else
-            close_request(r); /* a browser's spare connection: it has asked for nothing */
+    bool late = waited > config->limits.handshake_timeout_ms;
+    if (r->state == REQUEST_READING && late && !r->bytes.len) {
+        close_request(r); /* a browser's spare connection: it has asked for nothing */
+    } else if (r->state == REQUEST_READING && late) {
+        worker_limit_reached(r->connection.worker, LIMIT_HANDSHAKE_TIMEOUT,
+                             "request refused: its head wasn't complete within "
+                             "limits.handshake_timeout_ms = %u",
+                             config->limits.handshake_timeout_ms);
+        request_send_error(r, 408, NULL);
+    } else if (r->state == REQUEST_QUEUEING && now >= r->turn_ms) {
+        go_on(r);
     } else if ((r->state == REQUEST_SENDING && waited > config->limits.slow_client_timeout_ms) ||
                (r->state == REQUEST_LINGERING && waited > LINGER_MS)) {
         close_request(r);
@@ -282,7 +331,7 @@ void request_close_idle(struct worker *worker)
     for (struct connection *c = worker->newest[CONNECTION_REQUEST]; c; c = older) {
         older = c->older;
         struct request *r = CONTAINER_OF(c, struct request, connection);
-        if (r->state == REQUEST_READING || r->state == REQUEST_ASKING)
+        if (r->state <= REQUEST_ASKING)
             close_request(r);
     }
 }

@@ -1,6 +1,7 @@
 /* A connection from accept until it is answered (HTTP) or becomes a session (WebSocket).
  *
  *   reading    its head is collected, against a deadline and a size
+ *   queueing   too many came from its address in this second: it waits for its turn
  *   asking     the core looks for a provider's own content for the path
  *   sending    the answer goes out, as fast as the peer takes it
  *   lingering  all is sent; waits until the peer has seen it (closing at once could cut the answer off)
@@ -12,7 +13,7 @@
 #include "edge/request_head.h"
 #include "edge/worker.h"
 
-enum request_state { REQUEST_READING, REQUEST_ASKING, REQUEST_SENDING, REQUEST_LINGERING };
+enum request_state { REQUEST_READING, REQUEST_QUEUEING, REQUEST_ASKING, REQUEST_SENDING, REQUEST_LINGERING };
 
 struct request {
     struct connection connection;
@@ -20,6 +21,7 @@ struct request {
     int fd; /* -1: given away */
     enum request_state state;
     uint64_t since_ms; /* of the state, or of the last progress in it */
+    uint64_t turn_ms;  /* QUEUEING: when it goes on */
     struct text_buffer bytes;
     struct request_head head;
     struct http_response response;

@@ -115,7 +115,13 @@ static void ask_for_snapshot(struct session *s)
 /* Its socket takes less than comes: lets go of the log, whose memory it would hold. */
 static void fall_behind(struct session *s)
 {
-    connection_log(&s->connection, LOG_INFO, "too far behind: gets a new snapshot when it has caught up");
+    struct worker *w = s->connection.worker;
+    connection_log(&s->connection, LOG_DEBUG, "too far behind: gets a new snapshot when it has caught up");
+    worker_limit_reached(
+        w, LIMIT_LOG_SIZE,
+        "a viewer is more than limits.log_size = %u bytes behind: it gets a new snapshot when "
+        "it has caught up",
+        w->config->limits.log_size);
     log_cursor_release(&s->cursor);
     s->behind = true;
     session_gate(s);

@@ -3,11 +3,14 @@
 
 #include "edge/handle_connect.h"
 
+#include <poll.h>
 #include <stdlib.h>
 
 #define CLOSE_TRY_AGAIN_LATER 1013 /* libwebsockets has no name for it */
 /* For a rest to be flushed before a close frame. libwebsockets then gives the peer 5 s for its own. */
 #define CLOSE_TIMEOUT_S 5
+/* How often it is looked whether those who aren't read are still there. */
+#define DEAF_LOOK_MS 1000
 
 /* ------------------ the end ------------------------------------------------------------------- */
 
@@ -92,10 +95,7 @@ void session_open(struct connection *request, int fd, struct str bytes)
     if (w->adopting == s) {
         w->adopting = NULL;
         free_session(s);
-        uint64_t suppressed;
-        if (burst_count(&w->exhausted_burst, now_ms(), &suppressed))
-            log_room(w->log, LOG_WARN, w->room, "libwebsockets takes no more connections suppressed=%llu",
-                     (unsigned long long)suppressed);
+        worker_limit_reached(w, LIMIT_OPEN_FILES, "libwebsockets takes no more connections");
     }
 }
 
@@ -122,7 +122,8 @@ static void on_established(struct session *s)
 
 void session_gate(struct session *s)
 {
-    bool deaf = s->joining || s->snapshot || s->behind || s->refusal_count == REFUSALS_MAX;
+    bool deaf =
+        s->joining || s->snapshot || s->behind || s->refusal_count == REFUSALS_MAX || s->paced_until_ms;
     if (deaf == s->deaf || s->closing)
         return;
     s->deaf = deaf;
@@ -141,19 +142,62 @@ void session_refuse(struct connection *connection, enum refusal refusal)
     send_request_writable(s, now_ms());
 }
 
+void session_login_denied(struct connection *c)
+{
+    struct worker *w = c->worker;
+    uint32_t most = w->config->limits.failed_logins_per_address;
+    if (!addresses_login_denied(w->shared->addresses, c->address, most, now_ms()))
+        return;
+    char peer[PEER_TEXT_SIZE];
+    peer_write(&c->peer, peer);
+    worker_limit_reached(w, LIMIT_FAILED_LOGINS,
+                         "limits.failed_logins_per_address = %u in a minute reached by %s: its logins are "
+                         "refused unseen for a while",
+                         most, peer);
+}
+
 static void ask_to_join(struct session *s, struct to_core *join)
 {
+    struct worker *w = s->connection.worker;
     char peer[PEER_TEXT_SIZE];
     peer_write(&s->connection.peer, peer);
     join->kind = CORE_JOIN;
     join->viewer = connection_ref(&s->connection);
     join->peer = xstrdup(peer);
+    join->locked_out = addresses_locked_out(w->shared->addresses, s->connection.address,
+                                            w->config->limits.failed_logins_per_address, now_ms());
     free(s->asked);
     s->asked = xstrndup(join->request, join->request_len);
     s->asked_len = join->request_len;
     s->joining = true;
     session_gate(s);
-    worker_post(s->connection.worker, join);
+    worker_post(w, join);
+}
+
+/* A message was read: the next one is when the limits allow it. */
+static void pace(struct session *s, bool is_join)
+{
+    struct worker *w = s->connection.worker;
+    uint64_t now = now_ms();
+    uint32_t frames = w->config->limits.frames_per_viewer, joins = w->config->limits.joins_per_viewer;
+    uint64_t wait_ms = rate_charge(&s->frames, frames, 1000, now);
+    uint64_t join_wait_ms = is_join ? rate_charge(&s->joins, joins, 1000, now) : 0;
+    if (wait_ms)
+        worker_limit_reached(w, LIMIT_FRAMES_PER_VIEWER,
+                             "a viewer sends more than limits.frames_per_viewer = %u a second: it is read at "
+                             "that pace",
+                             frames);
+    if (join_wait_ms)
+        worker_limit_reached(
+            w, LIMIT_JOINS_PER_VIEWER,
+            "a viewer joins more than limits.joins_per_viewer = %u times a second: it is read "
+            "at that pace",
+            joins);
+    wait_ms = wait_ms > join_wait_ms ? wait_ms : join_wait_ms;
+    if (!wait_ms)
+        return;
+    s->paced_until_ms = now + wait_ms;
+    session_gate(s);
 }
 
 static int on_message(struct session *s, struct str text)
@@ -166,7 +210,9 @@ static int on_message(struct session *s, struct str text)
         return 0;
     }
     struct to_core *join = xcalloc(1, sizeof *join);
-    if (handle_connect(text, join, &refusal)) {
+    bool good = handle_connect(text, join, &refusal);
+    pace(s, good);
+    if (good) {
         ask_to_join(s, join);
     } else {
         to_core_free(join);
@@ -183,9 +229,13 @@ static int on_receive(struct session *s, const char *bytes, size_t len)
         s->receiving = true;
         s->binary = lws_frame_is_binary(s->wsi);
     }
-    if (s->message.len + len > s->connection.worker->config->limits.frame_size)
+    struct worker *w = s->connection.worker;
+    if (s->message.len + len > w->config->limits.frame_size) {
+        worker_limit_reached(w, LIMIT_FRAME_SIZE, "a viewer's message is larger than limits.frame_size = %u",
+                             w->config->limits.frame_size);
         return close_now(s, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE,
                          "the message is larger than this server takes");
+    }
     bool complete = lws_is_final_fragment(s->wsi) && !lws_remaining_packet_payload(s->wsi);
     if (!complete) {
         text_append(&s->message, bytes, len);
@@ -249,17 +299,51 @@ void session_ticket(struct connection *connection, struct to_edge *ticket)
 
 /* ------------------ time ---------------------------------------------------------------------- */
 
-void session_tick(struct worker *worker, uint64_t now)
+/* Nothing of it is read, so neither its pongs nor its end are noticed by libwebsockets. True: it has gone. */
+static bool has_left_unheard(struct session *s)
 {
-    uint64_t limit = worker->config->limits.slow_client_timeout_ms;
+    struct pollfd look = { .fd = lws_get_socket_fd(s->wsi), .events = POLLRDHUP };
+    if (poll(&look, 1, 0) > 0)
+        return true;
+    if (s->joining) /* it waits for us: its silence says nothing */
+        lws_validity_confirmed(s->wsi);
+    return false;
+}
+
+static void look_for_departed(struct worker *worker, uint64_t now)
+{
+    if (now < worker->deaf_look_ms)
+        return;
+    worker->deaf_look_ms = now + DEAF_LOOK_MS;
     struct connection *older;
     for (struct connection *c = worker->newest[CONNECTION_SESSION]; c; c = older) {
         older = c->older;
         struct session *s = CONTAINER_OF(c, struct session, connection);
-        if (s->closing && !s->close_begun)
+        if (s->deaf && !s->closing && has_left_unheard(s))
+            lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+    }
+}
+
+void session_tick(struct worker *worker, uint64_t now)
+{
+    uint32_t limit = worker->config->limits.slow_client_timeout_ms;
+    struct connection *older;
+    look_for_departed(worker, now);
+    for (struct connection *c = worker->newest[CONNECTION_SESSION]; c; c = older) {
+        older = c->older;
+        struct session *s = CONTAINER_OF(c, struct session, connection);
+        if (s->paced_until_ms && now >= s->paced_until_ms) {
+            s->paced_until_ms = 0;
+            session_gate(s);
+        }
+        if (s->closing && !s->close_begun) {
             begin_close(s);
-        else if (s->waiting && !s->closing && now > s->waiting_since_ms && now - s->waiting_since_ms > limit)
+        } else if (s->waiting && !s->closing && now > s->waiting_since_ms &&
+                   now - s->waiting_since_ms > limit) {
+            worker_limit_reached(worker, LIMIT_SLOW_CLIENT_TIMEOUT,
+                                 "a viewer took nothing for limits.slow_client_timeout_ms = %u", limit);
             session_close(c, CLOSE_TRY_AGAIN_LATER, "it takes nothing any more");
+        }
     }
 }
 

@@ -6,11 +6,12 @@
  *
  * WHAT COMES IN  is one `connect` at a time: until it is answered (and the snapshot is out, and few refusals
  * wait) nothing more is read, so a peer that sends and never reads fills its own kernel buffers and nothing
- * else.
+ * else. One that sends faster than the limits allow is read at their pace.
  */
 #ifndef DBACK_EDGE_SESSION_H
 #define DBACK_EDGE_SESSION_H
 
+#include "base/rate.h"
 #include "edge/worker.h"
 
 /* Refusals that wait to be sent; with that many nothing more is read. */
@@ -49,6 +50,8 @@ struct session {
     bool deaf;              /* nothing is read */
     bool receiving, binary; /* in the middle of a message */
     uint64_t waiting_since_ms;
+    struct rate frames, joins;  /* how fast they come */
+    uint64_t paced_until_ms;    /* 0: it is read as fast as it sends */
     struct text_buffer message; /* what came of it */
     char *request;              /* the JSON that its last good `connect` is answered with */
     size_t request_len;

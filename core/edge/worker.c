@@ -1,6 +1,8 @@
 /* The worker's loop, its mail from the core, and its end. See worker.h. */
 #include "edge/worker.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -98,6 +100,20 @@ void worker_post(struct worker *worker, struct to_core *message)
     mailbox_post(worker->core, &message->mail);
 }
 
+void worker_limit_reached(struct worker *w, enum limit limit, const char *format, ...)
+{
+    char text[512];
+    uint64_t suppressed;
+    atomic_fetch_add_explicit(&w->shared->reached.counts[limit], 1, memory_order_relaxed);
+    if (!burst_count(&w->limit_bursts[limit], now_ms(), &suppressed))
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_room(w->log, LOG_WARN, w->room, "%s suppressed=%llu", text, (unsigned long long)suppressed);
+}
+
 static void adopt_config(struct worker *w, struct to_edge *message)
 {
     config_unref(w->config);
@@ -139,6 +155,8 @@ static void handle(struct worker *w, struct to_edge *m)
         session ? session_ticket(c, m) : return_ticket(w, m);
         break;
     case EDGE_REFUSE:
+        if (session && m->login_denied)
+            session_login_denied(c);
         if (session)
             session_refuse(c, m->refusal);
         break;

@@ -16,6 +16,8 @@
 
 #include "app/seam.h"
 #include "config/config.h"
+#include "edge/addresses.h"
+#include "edge/limits.h"
 #include "edge/peer.h"
 
 #include <libwebsockets.h>
@@ -26,6 +28,8 @@
 struct edge_shared {
     atomic_uint connections; /* open now */
     atomic_ulong serial;     /* of the newest one */
+    struct addresses *addresses;
+    struct limit_counts reached;
 };
 
 /* ------------------ connections --------------------------------------------------------------- */
@@ -40,14 +44,18 @@ struct connection {
     enum connection_kind kind;
     uint32_t slot;
     uint64_t serial;
-    struct in6_addr peer; /* the viewer's address: behind trusted proxies the one that they tell */
+    struct in6_addr peer;    /* the viewer's address: behind trusted proxies the one that they tell */
+    struct address *address; /* where it counts; NULL: nowhere */
 };
 
-/* A new connection's number and slot; it counts against limits.connections. */
+/* A new connection's number and slot; it counts against limits.connections, and gives back its `address` at
+ * its end. */
 void connection_open(struct worker *worker, struct connection *connection);
 /* `connection` takes the place of `of` in its slot; `of` is out of all lists, and isn't to be closed. */
 void connection_replace(struct connection *of, struct connection *connection);
 void connection_close(struct connection *connection);
+/* One more from this address. False: too many, which has been said. */
+bool connection_count_address(struct worker *worker, const struct in6_addr *peer, struct address **out);
 /* The core is at a question of this connection, which is about to go: it needn't answer. */
 void connection_forget(const struct connection *connection);
 /* NULL: gone. */
@@ -80,12 +88,13 @@ struct worker {
     unsigned listener_count;
     bool open;                /* accepting */
     uint64_t accept_again_ms; /* after the machine ran out of descriptors; 0: accepting */
-    struct log_burst full_burst, exhausted_burst;
+    struct log_burst limit_bursts[LIMIT_COUNT];
 
     struct lws_context *lws;
     struct lws_vhost *vhost;
     lws_retry_bo_t idle_policy;
     struct session *adopting; /* the one whose socket libwebsockets is being given */
+    uint64_t deaf_look_ms;    /* when to look again for those who left while they weren't read */
 
     struct { /* connections by slot; a free slot links to the next */
         struct connection **connection;
@@ -109,6 +118,8 @@ void worker_run(struct worker *worker);
 /* When it is stopping and the last connection has gone, it ends. */
 void worker_connection_closed(struct worker *worker);
 void worker_post(struct worker *worker, struct to_core *message);
+/* Counts, and says so once in a burst. */
+void worker_limit_reached(struct worker *worker, enum limit limit, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* ------------------ accept.c ------------------------------------------------------------------ */
 
@@ -118,8 +129,8 @@ void accept_tick(struct worker *worker, uint64_t now);
 
 /* ------------------ request.c ----------------------------------------------------------------- */
 
-/* Takes the socket. */
-void request_open(struct worker *worker, int fd, const struct in6_addr *peer);
+/* Takes the socket, and the address that it counts at. */
+void request_open(struct worker *worker, int fd, const struct in6_addr *peer, struct address *address);
 /* The provider's content for the path it asked for; takes the answer (NULL: none). */
 void request_override(struct connection *connection, struct answer *answer);
 /* Deadlines. */
@@ -135,6 +146,8 @@ void request_close_all(struct worker *worker);
 void session_open(struct connection *request, int fd, struct str bytes);
 void session_ticket(struct connection *connection, struct to_edge *ticket); /* empties it */
 void session_refuse(struct connection *connection, enum refusal refusal);
+/* One of its logins was wrong. */
+void session_login_denied(struct connection *connection);
 /* Slow ones. */
 void session_tick(struct worker *worker, uint64_t now);
 /* Begins to close it, from outside of libwebsockets' callbacks. */

@@ -56,8 +56,8 @@ static void check_defaults(void **state, const struct config *config)
     assert_int_equal(config->log.format, LOG_TEXT);
     assert_null(config->log.file);
     const uint32_t *limits = &config->limits.connections;
-    static const uint32_t expected[] = { 20000, 16384, 16384,  10000, 60,  1048576,
-                                         30000, 2500,  250000, 65536, 3000 };
+    static const uint32_t expected[] = { 20000, 1000, 200,     20,    5,    20,     16384, 16384,
+                                         10000, 60,   1048576, 30000, 2500, 250000, 65536, 3000 };
     _Static_assert(sizeof(config->limits) == sizeof expected, "every limit is looked at");
     assert_memory_equal(limits, expected, sizeof expected);
     assert_int_equal(config->references, 1);
@@ -97,9 +97,11 @@ static void test_every_key(void **state)
         "host = \"0.0.0.0\"; port = 0; workers = 64; static_dir = \"page\"; plugin_dir = \"plugins\";\n"
         "http = false; announce_socket_url = FALSE; trusted_proxies = [\"::1\", \"10.0.0.0/8\"];\n"
         "log = { level = \"debug\"; format = \"json\"; file = \"d.log\"; };\n"
-        "limits = { connections = 1; frame_size = 1024; header_size = 4096; handshake_timeout_ms = 100;\n"
-        "  ping_interval = 0; log_size = 65536; slow_client_timeout_ms = 0x3E8; servers = 3; users = 4;\n"
-        "  events = 64L; stop_timeout_ms = 600000; };\n"
+        "limits = { connections = 1; connections_per_address = 2; handshakes_per_address = 0;\n"
+        "  frames_per_viewer = 0; joins_per_viewer = 6; failed_logins_per_address = 1000000;\n"
+        "  frame_size = 1024; header_size = 4096; handshake_timeout_ms = 100; ping_interval = 0;\n"
+        "  log_size = 65536; slow_client_timeout_ms = 0x3E8; servers = 3; users = 4; events = 64L;\n"
+        "  stop_timeout_ms = 600000; };\n"
         "providers = (\n"
         "  { name = \"a\"; plugin = \"./plugins/team.so\"; },\n"
         "  { name = \"b.B-b_1\"; plugin = \"mock\"; refresh = 0.25; deadline_ms = 1; on_error = \"next\";\n"
@@ -118,18 +120,19 @@ static void test_every_key(void **state)
     assert_int_equal(config->log.level, LOG_DEBUG);
     assert_int_equal(config->log.format, LOG_JSON);
     assert_in_folder(state, config->log.file, "d.log");
-    static const uint32_t limits[] = { 1, 1024, 4096, 100, 0, 65536, 1000, 3, 4, 64, 600000 };
+    static const uint32_t limits[] = { 1,   2, 0,     0,    6, 1000000, 1024, 4096,
+                                       100, 0, 65536, 1000, 3, 4,       64,   600000 };
     assert_memory_equal(&config->limits, limits, sizeof limits);
     assert_int_equal(config->provider_count, 2);
     assert_string_equal(config->providers[0].name, "a");
     assert_string_equal(config->providers[0].plugin, "./plugins/team.so");
     assert_in_folder(state, config->providers[0].file, "plugins/team.so");
-    assert_int_equal(config->providers[0].line, 8);
+    assert_int_equal(config->providers[0].line, 10);
     assert_string_equal(config->providers[0].options, "{}");
     const struct provider_config *b = &config->providers[1];
     assert_string_equal(b->name, "b.B-b_1");
     assert_true(b->refresh == 0.25 && b->refresh_set && b->next_on_error && b->deadline_ms == 1 &&
-                b->line == 9);
+                b->line == 11);
     assert_string_equal(b->options, "{\"x\":1}");
     static const size_t counts[CAP_COUNT] = { 1, 2, 0, 0, 1 };
     for (int i = 0; i < CAP_COUNT; i++)
@@ -193,7 +196,7 @@ static void test_ranges(void **state)
         check_range(state, key);
         checked++;
     }
-    assert_int_equal(checked, 15);
+    assert_int_equal(checked, 20);
 }
 
 /* Every key against a value of every type: what isn't of its type is refused with what is allowed. */

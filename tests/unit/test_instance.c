@@ -3,8 +3,7 @@
 
 #include <errno.h>
 
-/* ------------------------------------------------------------------ create
- * ---------------------------------- */
+/* ------------------ create ------------------------------------------------------------------- */
 
 static void test_a_whole_life(void **state)
 {
@@ -90,7 +89,7 @@ static void test_no_entry(void **state)
     world.instance = instance_start(&settings);
     struct instance_mail *mail = next_mail(MAIL_CREATED);
     assert_true(mail->result < 0);
-    assert_true(str_equal(mail->why, STR("test: there is no provider entry")));
+    assert_true(str_equal(mail->why, STR("its entry: there is no provider entry")));
     instance_mail_free(mail);
     finish();
 }
@@ -165,8 +164,7 @@ static void test_the_core_is_woken(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-/* ------------------------------------------------------------------ answers
- * --------------------------------- */
+/* ------------------ answers ------------------------------------------------------------------ */
 
 static void answer_now(dback_request request, dback_str server)
 {
@@ -323,8 +321,7 @@ static void test_answers_from_ten_threads(void **state)
     finish();
 }
 
-/* ------------------------------------------------------------------ cancel
- * ---------------------------------- */
+/* ------------------ cancel ------------------------------------------------------------------- */
 
 static void answer_at_gate(dback_request request, dback_str server)
 {
@@ -383,8 +380,7 @@ static void test_open_requests_at_the_end(void **state)
     instance_free(world.instance);
 }
 
-/* ------------------------------------------------------------------ events
- * ---------------------------------- */
+/* ------------------ events ------------------------------------------------------------------- */
 
 static void test_a_full_inbox(void **state)
 {
@@ -448,8 +444,7 @@ static void test_its_lines_in_the_log(void **state)
     assert_in_range(st.st_size, 2048, 4096);
 }
 
-/* ------------------------------------------------------------------ the end
- * --------------------------------- */
+/* ------------------ the end ------------------------------------------------------------------ */
 
 static void look_around_in_quiesce(void)
 {
@@ -558,8 +553,7 @@ static void test_abandoned_in_a_request(void **state)
     assert_int_equal(puppet.users, 1);
 }
 
-/* ------------------------------------------------------------------ everything at once
- * ---------------------- */
+/* ------------------ everything at once ------------------------------------------------------- */
 
 static atomic_bool storm_fades, storm_over;
 static pthread_t storm_threads[4];

@@ -94,6 +94,10 @@ def plugin(file, name=None, /, **options):
     return {"name": name or file, "plugin": str(PLUGINS / f"{file}.so"), **entry, "options": options}
 
 
+# One client of a test asks more often than any viewer does.
+UNPACED = {"frames_per_viewer": 0, "joins_per_viewer": 0}
+
+
 class Daemon:
     def __init__(self, folder, args=(), env=None, log_file=None, **settings):
         self.folder = Path(folder)
@@ -114,7 +118,8 @@ class Daemon:
     def write_config(self, **settings):
         """Changes top-level settings (None removes one) and writes d-back.cfg in one step."""
         self.settings.update(settings)
-        self.write_text(config_text(self.settings))
+        limits = {**UNPACED, **(self.settings.get("limits") or {})}
+        self.write_text(config_text({**self.settings, "limits": limits}))
 
     def write_text(self, text):
         fresh = self.config_file.with_suffix(".new")

@@ -146,6 +146,10 @@ static void ask_next(struct ask *ask)
     enum capability capability = ask->question.capability;
     for (; ask->step < ask->routes->count[capability]; ask->step++) {
         struct provider *provider = ask->routes->order[capability][ask->step];
+        if (provider->state != PROVIDER_SERVING && capability == CAP_VALIDATE) {
+            on_failure(ask, provider, DBACK_FAILED, "it has been replaced meanwhile"); /* it might say no */
+            return;
+        }
         if (provider->state != PROVIDER_SERVING || !instance_offers(provider->instance, capability))
             continue;
         bool too_many = is_viewers(ask) && provider->viewer_asks >= VIEWER_ASKS_MAX;

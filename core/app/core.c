@@ -371,6 +371,10 @@ void core_destroy(struct core *core)
         to_core_free(CONTAINER_OF(mail, struct to_core, mail));
     }
     mailbox_finish(&core->inbox);
+    if (core->phase != CORE_ENDED) { /* its thread never began */
+        close_loop(core);
+        uv_run(&core->loop, UV_RUN_DEFAULT);
+    }
     uv_loop_close(&core->loop);
     routes_unref(core->routes);
     config_unref(core->config);

@@ -140,6 +140,7 @@ struct server {
     struct snapshot *snapshot; /* shared by those who join now */
     struct log_cursor pin;     /* where it stands once the roster has moved on; {0}: at the head */
     uint64_t snapshot_ms;
+    struct mail *resnapshots; /* struct to_core: wait until a newer snapshot may be made */
 
     struct join *waiting, **waiting_last; /* for the roster and the client id */
 
@@ -214,6 +215,8 @@ void show_client_id(struct core *core, struct server *server);
 /* Fills in a ticket: snapshot, last frame and cursor, all of one instant. */
 void show_ticket(struct core *core, struct server *server, struct str request, struct to_edge *ticket);
 void show_forget_snapshot(struct server *server);
+/* Is there, or may there be made, a snapshot for somebody who has heard the log up to this position? */
+bool show_has_snapshot_for(struct core *core, struct server *server, uint64_t heard);
 
 /* ------------------ joins --------------------------------------------------------------------- */
 
@@ -224,7 +227,10 @@ void join_serve_waiting(struct server *server);
 void join_refuse_waiting(struct server *server, enum refusal refusal);
 /* The viewer has gone: its question is dropped. */
 void join_forget(struct core *core, const struct viewer_ref *viewer);
-void join_resnapshot(struct core *core, struct to_core *message);
+void join_resnapshot(struct core *core, struct to_core *message); /* takes the message */
+/* Those for whom the snapshot was too old. */
+void join_serve_resnapshots(struct core *core, struct server *server);
+void join_forget_resnapshots(struct server *server);
 void join_forget_all(struct core *core);
 
 /* ------------------ static overrides ---------------------------------------------------------- */

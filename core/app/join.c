@@ -240,9 +240,39 @@ void join_begin(struct core *core, struct to_core *message)
 void join_resnapshot(struct core *core, struct to_core *message)
 {
     struct server *server = message->channel.server;
+    if (server->roster && !show_has_snapshot_for(core, server, message->heard)) {
+        message->mail.next = server->resnapshots;
+        server->resnapshots = &message->mail;
+        return;
+    }
     if (server->roster)
         send_ticket(core, server, message, true);
     to_core_free(message);
+}
+
+static struct mail *take_resnapshots(struct server *server)
+{
+    struct mail *first = server->resnapshots;
+    server->resnapshots = NULL;
+    return first;
+}
+
+void join_serve_resnapshots(struct core *core, struct server *server)
+{
+    struct mail *next;
+    for (struct mail *mail = take_resnapshots(server); mail; mail = next) {
+        next = mail->next;
+        join_resnapshot(core, CONTAINER_OF(mail, struct to_core, mail));
+    }
+}
+
+void join_forget_resnapshots(struct server *server)
+{
+    struct mail *next;
+    for (struct mail *mail = take_resnapshots(server); mail; mail = next) {
+        next = mail->next;
+        to_core_free(CONTAINER_OF(mail, struct to_core, mail));
+    }
 }
 
 void join_forget_all(struct core *core)

@@ -114,7 +114,8 @@ static uint64_t refresh_ms(const struct provider *provider)
     double seconds = provider->spec.refresh;
     if (seconds < 0) /* the operator leaves it to the provider */
         seconds = instance_pushes(provider->instance) ? 0 : DEFAULT_REFRESH_S;
-    return (uint64_t)(seconds * 1000);
+    uint64_t ms = (uint64_t)(seconds * 1000);
+    return seconds > 0 && ms == 0 ? 1 : ms;
 }
 
 uint64_t provider_next_refresh(const struct provider *owner, bool retry)

@@ -38,7 +38,7 @@ struct channel {
 
 enum to_core_kind {
     CORE_JOIN,       /* the viewer asks for `wanted` */
-    CORE_RESNAPSHOT, /* it fell too far behind on `channel`: a fresh ticket for the same request, please */
+    CORE_RESNAPSHOT, /* a fresh ticket on `channel` for the same request, please: it fell too far behind */
     CORE_LEAVE,      /* one viewer less on `channel` */
     CORE_STATIC,     /* is there a static override for `path`? */
     CORE_FORGET,     /* the viewer has gone while the core was at its JOIN or STATIC */
@@ -52,6 +52,7 @@ struct to_core {
     struct viewer_ref viewer;
     struct channel
         channel; /* RESNAPSHOT (not counted anew), LEAVE (gives back the viewer's hold on the log) */
+    uint64_t heard; /* RESNAPSHOT: up to where in the log it has been sent: the snapshot may not be older */
     /* JOIN: as the viewer sent it; `request` is the JSON object that the answer echoes. All owned, one block
      * each. */
     char *wanted, *token, *user_json, *password, *peer, *request;

@@ -74,6 +74,7 @@ static void free_server(struct server *server)
     roster_destroy(server->roster);
     roster_destroy(server->candidate.roster);
     show_forget_snapshot(server);
+    join_forget_resnapshots(server);
     frame_log_unref(server->channel.log);
     free((char *)server->discord_id.ptr);
     free((char *)server->id.ptr);

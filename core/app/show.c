@@ -2,12 +2,15 @@
  *
  * Each thing is serialised once and appended to the server's frame log. A snapshot is shared by those who
  * join within a tenth of a second: it keeps a place in the log (the pin) from which the joiner is brought up
- * to date.
+ * to date. Who joins where it is already would hear again what came after the pin, so it waits for a newer
+ * one.
  */
 #include "app/core.h"
 
-/* Joiners may share a snapshot that is this old. */
+/* Joiners may share a snapshot that is this old, and a large one longer: making them, and the memory of those
+ * that slow viewers still hold, are bounded in bytes a second. */
 #define SNAPSHOT_MAX_AGE_MS 100
+#define SNAPSHOT_BYTES_PER_MS 4096
 
 void show_forget_snapshot(struct server *server)
 {
@@ -16,19 +19,27 @@ void show_forget_snapshot(struct server *server)
     log_cursor_release(&server->pin);
 }
 
-static bool snapshot_too_old(const struct server *server)
+static bool snapshot_too_old(const struct core *core, const struct server *server)
 {
-    return now_ms() - server->snapshot_ms > SNAPSHOT_MAX_AGE_MS;
+    uint64_t most_ms = snapshot_bytes(server->snapshot) / SNAPSHOT_BYTES_PER_MS;
+    if (now_ms() - server->snapshot_ms > (most_ms > SNAPSHOT_MAX_AGE_MS ? most_ms : SNAPSHOT_MAX_AGE_MS))
+        return true;
+    /* Who joins must not begin far behind. */
+    return server->pin.chunk && frame_log_head(server->channel.log) - log_cursor_position(&server->pin) >
+                                    core->config->limits.log_size / 2;
 }
 
 static void append_frame(struct core *core, struct server *server, struct str payload, bool changes_snapshot)
 {
-    if (!server->viewers)
-        return; /* who waits starts with the snapshot */
+    if (!server->viewers) { /* who waits starts with a snapshot, and not with one from before */
+        if (changes_snapshot)
+            show_forget_snapshot(server);
+        return;
+    }
     bool pinned = server->pin.chunk != NULL;
     if (server->snapshot && (pinned || changes_snapshot)) {
         /* A pin holds the log from its place on: not for longer than the snapshot may be used. */
-        if (snapshot_too_old(server))
+        if (snapshot_too_old(core, server))
             show_forget_snapshot(server);
         else if (!pinned)
             server->pin = frame_log_cursor(server->channel.log);
@@ -96,18 +107,28 @@ void show_client_id(struct core *core, struct server *server)
     end_frame(core, server, false);
 }
 
+/* Has the roster moved on from the snapshot? */
+static bool is_stale(const struct server *server)
+{
+    return server->snapshot && server->snapshot->version != roster_version(server->roster);
+}
+
 /* The cursor that goes with the snapshot: what it doesn't show comes from there on. */
 static struct log_cursor snapshot_cursor(struct server *server)
 {
-    bool current = server->snapshot->version == roster_version(server->roster);
-    return current || !server->pin.chunk ? frame_log_cursor(server->channel.log)
-                                         : log_cursor_copy(&server->pin);
+    return is_stale(server) && server->pin.chunk ? log_cursor_copy(&server->pin)
+                                                 : frame_log_cursor(server->channel.log);
+}
+
+bool show_has_snapshot_for(struct core *core, struct server *server, uint64_t heard)
+{
+    return !is_stale(server) || snapshot_too_old(core, server) || !server->pin.chunk ||
+           log_cursor_position(&server->pin) >= heard;
 }
 
 void show_ticket(struct core *core, struct server *server, struct str request, struct to_edge *ticket)
 {
-    bool stale = server->snapshot && server->snapshot->version != roster_version(server->roster);
-    if (stale && snapshot_too_old(server))
+    if (is_stale(server) && snapshot_too_old(core, server))
         show_forget_snapshot(server);
     if (!server->snapshot) {
         server->snapshot = snapshot_create(server->roster);

@@ -40,6 +40,7 @@ static void forget_unwatched(struct server *server)
     if (server_is_watched(server) || server->users_ask)
         return;
     show_forget_snapshot(server);
+    join_forget_resnapshots(server);
     frame_log_trim(server->channel.log);
     server->refresh_at_ms = 0;
     roster_destroy(server->roster);
@@ -284,6 +285,7 @@ void world_tick(struct core *core, uint64_t now)
         servers_ask_list(core);
     for (size_t i = 0; i < core->server_count; i++) {
         struct server *server = core->servers[i];
+        join_serve_resnapshots(core, server);
         if (server->viewers && server->refresh_at_ms && now >= server->refresh_at_ms)
             world_ask_users(core, server);
     }

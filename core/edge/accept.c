@@ -14,6 +14,9 @@
 /* Accepted in a row before others get their turn. */
 #define ACCEPT_SLICE 64
 #define EXHAUSTED_PAUSE_MS 200
+/* Bytes in the kernel's send queue that haven't left it: it would take megabytes for a viewer who doesn't
+ * read. What is on its way isn't limited by this, so a long fast line stays fast. */
+#define UNSENT_MAX 131072
 
 static const char full_answer[] =
     "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
@@ -65,8 +68,9 @@ static void admit(struct worker *w, int fd, const struct sockaddr *name, socklen
         refuse(fd, too_many_answer, sizeof too_many_answer - 1);
         return;
     }
-    int on = 1;
+    int on = 1, unsent = UNSENT_MAX;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     request_open(w, fd, &peer, address);
 }
 

@@ -99,12 +99,13 @@ void send_request_writable(struct session *s, uint64_t now)
     lws_callback_on_writable(s->wsi);
 }
 
-static void ask_for_snapshot(struct session *s)
+void send_ask_for_snapshot(struct session *s)
 {
     struct to_core *message = xcalloc(1, sizeof *message);
     message->kind = CORE_RESNAPSHOT;
     message->viewer = connection_ref(&s->connection);
     message->channel = s->group->channel;
+    message->heard = s->heard;
     message->request = xstrndup(s->request, s->request_len);
     message->request_len = s->request_len;
     s->joining = true;
@@ -122,6 +123,7 @@ static void fall_behind(struct session *s)
         "a viewer is more than limits.log_size = %u bytes behind: it gets a new snapshot when "
         "it has caught up",
         w->config->limits.log_size);
+    s->heard = log_cursor_position(&s->cursor);
     log_cursor_release(&s->cursor);
     s->behind = true;
     session_gate(s);
@@ -248,7 +250,7 @@ int send_on_writable(struct session *s)
         piece_sent(s, kind, piece.len);
     }
     if (s->behind && s->group && !s->joining)
-        ask_for_snapshot(s);
+        send_ask_for_snapshot(s);
     /* The end of the last write may be on the heap: until it has gone, the viewer counts as waiting. */
     if (lws_partial_buffered(s->wsi))
         send_request_writable(s, now_ms());

@@ -11,6 +11,7 @@
 #define CLOSE_TIMEOUT_S 5
 /* How often it is looked whether those who aren't read are still there. */
 #define DEAF_LOOK_MS 1000
+#define MEBIBYTE 1048576u
 
 /* ------------------ the end ------------------------------------------------------------------- */
 
@@ -274,15 +275,25 @@ static void take_snapshot(struct session *s, struct to_edge *ticket)
     s->snapshot = ticket->snapshot;
     s->last = ticket->last;
     s->fragments_sent = 0;
+    s->snapshot_since_ms = now_ms();
     s->behind = false;
     ticket->cursor = (struct log_cursor){ 0 };
     ticket->snapshot = NULL;
     ticket->last = NULL;
 }
 
+/* Up to where in the log of the ticket's server it has been sent what happened. */
+static uint64_t heard_of(const struct session *s, const struct to_edge *ticket)
+{
+    if (!s->group || s->group->channel.server != ticket->channel.server)
+        return 0;
+    return s->cursor.chunk ? log_cursor_position(&s->cursor) : s->heard;
+}
+
 void session_ticket(struct connection *connection, struct to_edge *ticket)
 {
     struct session *s = CONTAINER_OF(connection, struct session, connection);
+    uint64_t heard = heard_of(s, ticket);
     s->joining = false;
     if (!ticket->again) {
         send_leave_group(s);
@@ -291,6 +302,13 @@ void session_ticket(struct connection *connection, struct to_edge *ticket)
         s->request = s->asked;
         s->request_len = s->asked_len;
         s->asked = NULL;
+    }
+    if (log_cursor_position(&ticket->cursor) < heard) {
+        /* It joins where it is already, and the snapshot, shared with others, is older than that. */
+        s->heard = heard;
+        s->behind = true;
+        send_ask_for_snapshot(s);
+        return;
     }
     take_snapshot(s, ticket);
     session_gate(s);
@@ -324,6 +342,17 @@ static void look_for_departed(struct worker *worker, uint64_t now)
     }
 }
 
+/* With something waiting for it, it takes nothing, or a snapshot too slowly: who drips holds the memory of
+ * one that nobody else needs any more. */
+static bool is_stuck(const struct session *s, uint64_t now, uint64_t timeout_ms)
+{
+    if (s->waiting && now > s->waiting_since_ms + timeout_ms)
+        return true;
+    if (!s->snapshot)
+        return false;
+    return now > s->snapshot_since_ms + timeout_ms + timeout_ms * snapshot_bytes(s->snapshot) / MEBIBYTE;
+}
+
 void session_tick(struct worker *worker, uint64_t now)
 {
     uint32_t limit = worker->config->limits.slow_client_timeout_ms;
@@ -338,11 +367,10 @@ void session_tick(struct worker *worker, uint64_t now)
         }
         if (s->closing && !s->close_begun) {
             begin_close(s);
-        } else if (s->waiting && !s->closing && now > s->waiting_since_ms &&
-                   now - s->waiting_since_ms > limit) {
+        } else if (!s->closing && is_stuck(s, now, limit)) {
             worker_limit_reached(worker, LIMIT_SLOW_CLIENT_TIMEOUT,
-                                 "a viewer took nothing for limits.slow_client_timeout_ms = %u", limit);
-            session_close(c, CLOSE_TRY_AGAIN_LATER, "it takes nothing any more");
+                                 "a viewer read too slowly for limits.slow_client_timeout_ms = %u", limit);
+            session_close(c, CLOSE_TRY_AGAIN_LATER, "it reads too slowly");
         }
     }
 }

@@ -33,9 +33,11 @@ struct session {
     struct group *group; /* NULL: hasn't joined */
     struct session *group_next, **group_at;
     struct log_cursor cursor;
+    uint64_t heard; /* while `behind`: where the cursor was */
     struct snapshot *snapshot; /* on its way; NULL: none */
     size_t fragments_sent;     /* of it */
     struct frame *last;        /* its closing frame */
+    uint64_t snapshot_since_ms;
     uint8_t refusals[REFUSALS_MAX], refusal_count;
 
     bool established;         /* the handshake is through */
@@ -65,6 +67,8 @@ void send_request_writable(struct session *session, uint64_t now);
 void send_join_group(struct session *session, struct channel *channel); /* takes the hold on the channel */
 /* Out of the group, nothing of it is sent any more; the core gets its count back. */
 void send_leave_group(struct session *session);
+/* Its view of the log is given up for a new snapshot. */
+void send_ask_for_snapshot(struct session *session);
 /* session.c: reads again, or not, as things are now. */
 void session_gate(struct session *session);
 

@@ -47,6 +47,11 @@ struct snapshot *snapshot_create(const struct roster *roster)
     return s;
 }
 
+size_t snapshot_bytes(const struct snapshot *s)
+{
+    return s->fragment_count * SNAPSHOT_FRAGMENT + s->body.len;
+}
+
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {
     __atomic_fetch_add(&snapshot->references, 1, __ATOMIC_RELAXED);

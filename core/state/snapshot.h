@@ -27,6 +27,8 @@ struct snapshot {
 };
 
 struct snapshot *snapshot_create(const struct roster *roster);
+/* What it holds, about. */
+size_t snapshot_bytes(const struct snapshot *snapshot);
 struct snapshot *snapshot_ref(struct snapshot *snapshot); /* [any] */
 void snapshot_unref(struct snapshot *snapshot);           /* [any] NULL-safe */
 /* [core] The closing frame for this ending, counted for the caller; the latest is kept, because joiners in a

@@ -22,14 +22,18 @@ def moved(request, start, tmp_path):
     return daemon, fifo
 
 
-async def stubborn(daemon, **options):
-    """A viewer with a small receive buffer whose reading has stopped."""
+async def small_socket(daemon):
+    """Connected, with a small receive buffer."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(sock, daemon.addresses[0])
-    viewer = await Viewer.enter(daemon, sock=sock, **options)
+    await asyncio.get_running_loop().sock_connect(sock, daemon.addresses[0])
+    return sock
+
+
+async def stubborn(daemon, **options):
+    """A viewer with a small receive buffer whose reading has stopped."""
+    viewer = await Viewer.enter(daemon, sock=await small_socket(daemon), **options)
     viewer.client.writer.transport.pause_reading()
     return viewer
 
@@ -153,6 +157,29 @@ def test_who_does_not_come_back_is_closed(start, tmp_path, enough):
         await good.leave()
         bad.client.drop()
     run(scene())
+
+
+def test_who_drips_through_a_snapshot_is_closed(start):
+    """It takes some bytes now and then, for ever, and would hold a snapshot that nobody else needs."""
+    daemon = start(providers=[mock(servers=1, users_per_server=30000, presence_interval=0.01)],
+                   limits={"slow_client_timeout_ms": 500})
+
+    async def scene():
+        good = await Viewer.enter(daemon)
+        client = await Client.open(daemon, sock=await small_socket(daemon))
+        await client.expect("server-list")
+        await client.ask()
+        transport = client.writer.transport
+        while not daemon.count_log("1013"):
+            transport.resume_reading()
+            await client.reader.read(4096)
+            transport.pause_reading()
+            await asyncio.sleep(0.1)
+        client.abort()
+        await agree([good], daemon)
+        await good.leave()
+    run(scene())
+    assert daemon.count_log("read too slowly") == 1
 
 
 async def bad_end(viewer):

@@ -16,6 +16,7 @@ enum limit {
     LIMIT_FRAMES_PER_VIEWER,       /* read no faster */
     LIMIT_JOINS_PER_VIEWER,        /* read no faster */
     LIMIT_FAILED_LOGINS,           /* refused unasked */
+    LIMIT_PING_INTERVAL,           /* answered no ping: closed */
     LIMIT_LOG_SIZE,                /* got a fresh snapshot instead */
     LIMIT_SLOW_CLIENT_TIMEOUT,     /* closed */
     LIMIT_COUNT,

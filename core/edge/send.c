@@ -211,7 +211,7 @@ static void piece_sent(struct session *s, enum piece_kind kind, size_t len)
     case PIECE_FRAGMENT:
         s->fragments_sent++;
         /* Nothing is read meanwhile, so no pong is: that it takes the pieces proves that it is there. */
-        lws_validity_confirmed(s->wsi);
+        session_is_alive(s);
         return;
     case PIECE_LAST:
         drop_snapshot(s);

@@ -114,12 +114,19 @@ static void attach(struct lws *wsi)
 static void on_established(struct session *s)
 {
     s->established = true;
+    s->alive_ms = now_ms();
     s->send_list = true;
     connection_log(&s->connection, LOG_DEBUG, "session begins");
     send_request_writable(s, now_ms());
 }
 
 /* ------------------ what comes in ------------------------------------------------------------- */
+
+void session_is_alive(struct session *s)
+{
+    s->alive_ms = now_ms();
+    lws_validity_confirmed(s->wsi);
+}
 
 void session_gate(struct session *s)
 {
@@ -203,6 +210,7 @@ static void pace(struct session *s, bool is_join)
 
 static int on_message(struct session *s, struct str text)
 {
+    session_is_alive(s);
     enum refusal refusal = REFUSE_INVALID_BINARY;
     if (!utf8_valid(text.ptr, text.len)) {
         if (!s->binary)
@@ -266,6 +274,19 @@ static int on_peer_close(struct session *s, const unsigned char *payload, size_t
     return 0;
 }
 
+/* By libwebsockets itself, which doesn't say why, or by the peer. */
+static void on_closed(struct session *s)
+{
+    struct worker *w = s->connection.worker;
+    uint64_t silent_ms = now_ms() - s->alive_ms; /* the library counts in seconds */
+    if (!s->closing && silent_ms + 1000 >= w->idle_policy.secs_since_valid_hangup * 1000u)
+        worker_limit_reached(
+            w, LIMIT_PING_INTERVAL,
+            "a viewer was silent for limits.ping_interval = %u s and answered no ping: closed",
+            w->config->limits.ping_interval);
+    s->closing = s->close_begun = true;
+}
+
 /* ------------------ tickets ------------------------------------------------------------------- */
 
 static void take_snapshot(struct session *s, struct to_edge *ticket)
@@ -324,7 +345,7 @@ static bool has_left_unheard(struct session *s)
     if (poll(&look, 1, 0) > 0)
         return true;
     if (s->joining) /* it waits for us: its silence says nothing */
-        lws_validity_confirmed(s->wsi);
+        session_is_alive(s);
     return false;
 }
 
@@ -392,13 +413,17 @@ int session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
         return 0;
     case LWS_CALLBACK_RECEIVE:
         return s ? on_receive(s, in, len) : -1;
+    case LWS_CALLBACK_RECEIVE_PONG:
+        if (s)
+            session_is_alive(s);
+        return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return s ? send_on_writable(s) : -1;
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         return s ? on_peer_close(s, in, len) : 0;
     case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
-        if (s) /* closed by libwebsockets itself or by the peer */
-            s->closing = s->close_begun = true;
+        if (s)
+            on_closed(s);
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
         if (s) {

@@ -33,7 +33,7 @@ struct session {
     struct group *group; /* NULL: hasn't joined */
     struct session *group_next, **group_at;
     struct log_cursor cursor;
-    uint64_t heard; /* while `behind`: where the cursor was */
+    uint64_t heard;            /* while `behind`: where the cursor was */
     struct snapshot *snapshot; /* on its way; NULL: none */
     size_t fragments_sent;     /* of it */
     struct frame *last;        /* its closing frame */
@@ -52,6 +52,7 @@ struct session {
     bool deaf;              /* nothing is read */
     bool receiving, binary; /* in the middle of a message */
     uint64_t waiting_since_ms;
+    uint64_t alive_ms;          /* when it last proved to be there */
     struct rate frames, joins;  /* how fast they come */
     uint64_t paced_until_ms;    /* 0: it is read as fast as it sends */
     struct text_buffer message; /* what came of it */
@@ -69,6 +70,8 @@ void send_join_group(struct session *session, struct channel *channel); /* takes
 void send_leave_group(struct session *session);
 /* Its view of the log is given up for a new snapshot. */
 void send_ask_for_snapshot(struct session *session);
+/* session.c: it needn't be pinged for a while. */
+void session_is_alive(struct session *session);
 /* session.c: reads again, or not, as things are now. */
 void session_gate(struct session *session);
 

@@ -482,3 +482,4 @@ def test_silence_is_met_with_a_ping(start):
         polite.drop()
         deaf.drop()
     run(scene())
+    assert daemon.count_log("limits.ping_interval = 1 s and answered no ping") == FULL

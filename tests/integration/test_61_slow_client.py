@@ -176,7 +176,7 @@ def test_who_drips_through_a_snapshot_is_closed(start):
             transport.pause_reading()
             await asyncio.sleep(0.1)
         client.abort()
-        await agree([good], daemon)
+        good.here()
         await good.leave()
     run(scene())
     assert daemon.count_log("read too slowly") == 1

@@ -22,7 +22,7 @@ function glow(color) {
   canvas.width = canvas.height = 128;
   const context = canvas.getContext('2d');
   const light = context.createRadialGradient(64, 64, 0, 64, 64, 64);
-  light.addColorStop(0, `rgba(${color}, 0.55)`);
+  light.addColorStop(0, `rgba(${color}, 0.45)`);
   light.addColorStop(0.4, `rgba(${color}, 0.2)`);
   light.addColorStop(1, `rgba(${color}, 0)`);
   context.fillStyle = light;

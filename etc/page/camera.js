@@ -5,6 +5,7 @@
  */
 
 const HEADROOM = 36; /* world pixels above the island: a tree on the rim */
+const FOOTROOM = 38; /* below its land: the wall and the least of what hangs there */
 const WANTED_SCALES = [3, 2, 1.5, 1, 0.75]; /* CSS pixels per world pixel, best first */
 const NAMED_CROWD = 30; /* up to so many people, each name is shown and needs room */
 const STEPS = [0.125, 0.25, 1 / 3, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 12];
@@ -26,7 +27,7 @@ export function planIsland(width, height, ratio, crowd) {
   for (const wanted of WANTED_SCALES) {
     const scale = Math.max(1, Math.round(wanted * ratio));
     const wide = (width * 0.9) / scale;
-    const deep = Math.max(60, (height / scale - HEADROOM - 24) / 1.22);
+    const deep = Math.max(60, (height / scale - HEADROOM - FOOTROOM) / 1.19);
     const tiles = ((wide * deep) / 256) * 0.68;
     plan = { scale, width: wide, height: deep };
     if (tiles >= tilesFor(crowd))
@@ -52,7 +53,7 @@ export class Camera {
       left: -picture.x,
       right: picture.canvas.width - picture.x,
       top: -picture.y - HEADROOM,
-      bottom: picture.canvas.height - picture.y,
+      bottom: picture.bottom - picture.y,
     };
     this.fitScale = this.scale = scale;
     this.reset();

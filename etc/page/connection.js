@@ -12,8 +12,8 @@ const PROVEN = 5000;    /* open for so long: the next loss starts with the first
 export function socketUrl(page = window.location.href) {
   const url = new URL('./', page);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  url.search = '';
-  url.hash = '';
+  url.search = url.hash = '';
+  url.username = url.password = ''; /* a proxy's login isn't for showing; the browser sends it by itself */
   return url.href;
 }
 

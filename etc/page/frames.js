@@ -1,16 +1,23 @@
 /* What comes over the wire, read with care: a frame becomes a plain value that the rest of the page can rely on, or null.
  * Nothing in here throws, whatever a server sends. */
 import { safeColor } from './palette.js';
+import { tidy, visible } from './text.js';
 
 const KNOWN = new Set(['online', 'idle', 'dnd', 'offline']);
 const LONGEST_NAME = 100;
 const LONGEST_MESSAGE = 2000;
+const LONGEST_SENTENCE = 300;
 
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isText = (value) => typeof value === 'string' && value !== '';
 
 function statusOf(value) {
   return KNOWN.has(value) ? value : 'unknown';
+}
+
+/** A name to show, or what to show in its place. */
+function nameOf(value, otherwise) {
+  return isText(value) ? visible(tidy(value, LONGEST_NAME), otherwise) : otherwise;
 }
 
 function readServerList(data) {
@@ -21,7 +28,7 @@ function readServerList(data) {
     servers.push({
       discordId,
       id: entry.id,
-      name: isText(entry.name) ? entry.name.slice(0, LONGEST_NAME) : entry.id,
+      name: nameOf(entry.name, entry.id),
       passworded: entry.passworded === true,
       isDefault: entry.default === true,
     });
@@ -37,12 +44,12 @@ function readJoin(data) {
     if (isObject(user) && isText(user.uid))
       users.push({
         uid: user.uid,
-        name: isText(user.username) ? user.username.slice(0, LONGEST_NAME) : user.uid,
+        name: nameOf(user.username, user.uid),
         color: safeColor(user.roleColor),
         status: statusOf(user.status),
       });
   const asked = isObject(data.request) && isText(data.request.server) ? data.request.server : 'default';
-  return { type: 'server-join', users, asked, name: isText(data.serverName) ? data.serverName : asked };
+  return { type: 'server-join', users, asked, name: nameOf(data.serverName, asked) };
 }
 
 function readPresence(server, data) {
@@ -52,7 +59,7 @@ function readPresence(server, data) {
   if (data.status !== undefined)
     change.status = statusOf(data.status);
   if (isText(data.username))
-    change.name = data.username.slice(0, LONGEST_NAME);
+    change.name = nameOf(data.username, data.uid);
   if (data.roleColor !== undefined)
     change.color = safeColor(data.roleColor);
   return change;
@@ -61,7 +68,11 @@ function readPresence(server, data) {
 function readMessage(server, data) {
   if (!isText(data.uid) || !isText(data.message))
     return null;
-  return { type: 'message', server, uid: data.uid, text: data.message.slice(0, LONGEST_MESSAGE) };
+  return { type: 'message', server, uid: data.uid, text: tidy(data.message, LONGEST_MESSAGE) };
+}
+
+function readError(data) {
+  return { type: 'error', text: isText(data.message) ? tidy(data.message, LONGEST_SENTENCE) : 'The server refused.' };
 }
 
 /** One text frame as a value with a `type`, or null when it makes no sense. */
@@ -80,8 +91,7 @@ export function readFrame(text) {
     case 'server-join': return readJoin(frame.data);
     case 'presence': return readPresence(server, frame.data);
     case 'message': return readMessage(server, frame.data);
-    case 'error':
-      return { type: 'error', text: isText(frame.data.message) ? frame.data.message.slice(0, 300) : 'The server refused.' };
+    case 'error': return readError(frame.data);
     default: return null;
   }
 }

@@ -1,8 +1,10 @@
 /* Words on the canvas: name plates and speech bubbles, each set once and kept as a picture. */
+import { letters, tidy } from './text.js';
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif';
 const MOST_PLATES = 800;
-const MOST_LINES = 3;
+const MOST_LINES = 4;
+const MOST_OF_A_MESSAGE = 240; /* letters in a bubble; the chat shows more */
 
 export class Lettering {
   constructor() {
@@ -21,10 +23,10 @@ export class Lettering {
   fit(text, room) {
     if (this.ruler.measureText(text).width <= room)
       return text;
-    let letters = Array.from(text);
-    while (letters.length > 1 && this.ruler.measureText(letters.join('') + '…').width > room)
-      letters = letters.slice(0, Math.max(1, letters.length - Math.ceil(letters.length / 10)));
-    return letters.join('') + '…';
+    const kept = letters(text);
+    while (kept.length > 1 && this.ruler.measureText(kept.join('') + '…').width > room)
+      kept.length -= Math.max(1, Math.floor(kept.length / 10));
+    return kept.join('') + '…';
   }
 
   sheet(width, height) {
@@ -66,25 +68,31 @@ export class Lettering {
     return canvas;
   }
 
+  /** Lines no wider than `room`. A word that is wider (a whole sentence, where people write without spaces) is broken. */
   wrap(text, room) {
-    const lines = [];
-    let line = '';
+    const tooWide = (line) => this.ruler.measureText(line).width > room;
+    const lines = [''];
+    const add = (piece, glue) => {
+      const line = lines[lines.length - 1];
+      const longer = line ? line + glue + piece : piece;
+      if (line && tooWide(longer))
+        lines.push(piece);
+      else
+        lines[lines.length - 1] = longer;
+    };
     for (const word of text.split(/\s+/).filter(Boolean)) {
-      const longer = line ? `${line} ${word}` : word;
-      if (line && this.ruler.measureText(longer).width > room) {
-        lines.push(line);
-        line = word;
-      } else {
-        line = longer;
-      }
-      if (lines.length === MOST_LINES)
+      if (lines.length > MOST_LINES)
         break;
+      if (tooWide(word))
+        letters(word).forEach((letter, i) => add(letter, i ? '' : ' '));
+      else
+        add(word, ' ');
     }
-    if (lines.length < MOST_LINES && line)
-      lines.push(line);
-    else if (line)
-      lines[MOST_LINES - 1] += ' …';
-    return lines.map((each) => this.fit(each, room));
+    if (lines.length > MOST_LINES) {
+      lines.length = MOST_LINES;
+      lines.push(`${lines.pop()} …`);
+    }
+    return lines.map((line) => this.fit(line || '…', room));
   }
 
   /** A speech bubble; its tail's tip is at the middle of the lower edge. `name` may be ''. */
@@ -99,7 +107,7 @@ export class Lettering {
     const title = name && this.fit(name, room);
     const titleWidth = title ? this.ruler.measureText(title).width : 0;
     this.ruler.font = font;
-    const lines = this.wrap(text.slice(0, 240), room);
+    const lines = this.wrap(tidy(text, MOST_OF_A_MESSAGE), room);
     const width = Math.max(titleWidth, ...lines.map((line) => this.ruler.measureText(line).width)) + 16 * r + unit * 2;
     const lineHeight = size * 1.3;
     const height = lines.length * lineHeight + (title ? size * 1.1 : 0) + 9 * r + unit * 2;

@@ -3,12 +3,12 @@
 import { Connection, socketUrl, socketUrlText } from './connection.js';
 import { connectFrame, readFrame } from './frames.js';
 import { Wardrobe } from './figures.js';
-import { Chat, Legend, People } from './panels.js';
+import { Chat, Legend, People, element } from './panels.js';
 import { Pointer } from './pointer.js';
 import { Roster } from './roster.js';
 import { Stage } from './stage.js';
 import { Door, Switcher } from './switcher.js';
-import { World } from './world.js';
+import { MOST_FIGURES, World } from './world.js';
 
 const NOTICE_MS = 8000;
 
@@ -49,11 +49,15 @@ const asked = [];  /* {id, password} of joins without an answer yet, oldest firs
 
 const statusLine = document.querySelector('.status');
 const statusText = find('status-text');
+const statusCount = find('status-count'); /* beside what is read out: it changes all the time */
 
-function say(phase, text) {
+/** `parts` are texts and elements. Only a sentence that changes is written: it is read out where somebody listens. */
+function say(phase, ...parts) {
   statusLine.dataset.phase = phase;
+  const text = parts.map((part) => part.textContent ?? part).join('');
   if (statusText.textContent !== text)
-    statusText.textContent = text;
+    statusText.replaceChildren(...parts);
+  statusCount.textContent = '';
   find('try-now').hidden = phase !== 'waiting';
 }
 
@@ -61,7 +65,7 @@ function say(phase, text) {
 let noticeTimer = 0;
 function notice(text) {
   clearTimeout(noticeTimer);
-  say(here ? 'live' : 'connecting', text);
+  say(here ? 'live' : 'connecting', element('bdi', '', text));
   noticeTimer = setTimeout(() => {
     noticeTimer = 0;
     sayWhereWeAre();
@@ -72,7 +76,9 @@ function sayWhereWeAre() {
   if (!here || noticeTimer)
     return;
   const count = roster.size;
-  say('live', `Live on ${here.name}: ${count.toLocaleString()} ${count === 1 ? 'person' : 'people'}`);
+  say('live', 'Live on ', element('bdi', '', here.name));
+  statusCount.textContent = `: ${count.toLocaleString()} ${count === 1 ? 'person' : 'people'}` +
+    (count > MOST_FIGURES ? `, ${MOST_FIGURES.toLocaleString()} of them drawn` : '');
 }
 
 /* ------------------------------------------------------------------ what is shown ------------------------------- */
@@ -119,8 +125,11 @@ function serverOf(id) {
 
 function onServerList(frame) {
   servers = frame.servers;
-  if (here)
+  if (here) {
     here.server = servers.find((s) => s.discordId === here.key) ?? serverOf(home.id ?? 'default');
+    here.name = here.server?.name ?? here.name;
+    sayWhereWeAre();
+  }
   switcher.show(servers);
   showServer();
   const lost = here && servers.length > 0 && !here.server;
@@ -151,10 +160,9 @@ function onServerJoin(frame) {
   legend.show(roster);
   showServer();
   showCrowd();
-  if (noticeTimer)
-    say('live', statusText.textContent);
-  else
-    sayWhereWeAre();
+  statusLine.dataset.phase = 'live';
+  document.body.classList.remove('lost');
+  sayWhereWeAre();
 }
 
 /** Is this event about the server that we watch? */
@@ -206,7 +214,19 @@ const handlers = {
 
 /* ------------------------------------------------------------------ connection ---------------------------------- */
 
+let countdown = 0;
+function countDown(delay) {
+  const end = performance.now() + delay;
+  const tell = () => {
+    statusCount.textContent = ` Trying again in ${Math.max(1, Math.ceil((end - performance.now()) / 1000))} s.`;
+  };
+  say('waiting', 'The connection was lost.');
+  tell();
+  countdown = setInterval(tell, 1000);
+}
+
 function onPhase({ phase, attempt, delay }) {
+  clearInterval(countdown);
   if (phase === 'open') {
     say('connecting', 'Connected, joining …');
     join(home?.id ?? null, home?.password);
@@ -214,12 +234,13 @@ function onPhase({ phase, attempt, delay }) {
   }
   asked.length = 0;
   here = null;
+  document.body.classList.toggle('lost', shown !== null);
   clearTimeout(noticeTimer);
   noticeTimer = 0;
   if (phase === 'connecting')
     say('connecting', attempt ? 'Connecting again …' : 'Connecting …');
   else
-    say('waiting', `The connection was lost. Trying again in ${Math.max(1, Math.round(delay / 1000))} s.`);
+    countDown(delay);
 }
 
 const connection = new Connection(socketUrl(), {

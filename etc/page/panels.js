@@ -1,5 +1,7 @@
 /* The world in words: the chat log, the list of people, and the legend with its counts. All text goes in as
- * textContent. Floods are gathered and written a few times a second, so that a busy server leaves the page at ease. */
+ * textContent, names and messages into elements of their own (bdi), so that the direction in which one of them is read
+ * doesn't turn its surroundings around. Floods are gathered and written a few times a second, so that a busy server
+ * leaves the page at ease. */
 import { STATUSES, Wardrobe, drawFigure, frameOf } from './figures.js';
 
 const CHAT_LINES = 60;
@@ -37,8 +39,11 @@ function gently(write) {
 }
 
 export class Chat {
-  constructor(list) {
-    this.list = list;
+  /** `log` is what scrolls; the lines go into the list in it. */
+  constructor(log) {
+    this.log = log;
+    this.list = log.querySelector('ol');
+    this.flooded = false;
     this.waiting = [];
     this.later = gently(() => this.write());
     this.clear();
@@ -51,27 +56,32 @@ export class Chat {
 
   add(name, color, text) {
     this.waiting.push({ name, color, text, at: new Date() });
-    if (this.waiting.length > CHAT_AT_ONCE)
+    if (this.waiting.length > CHAT_AT_ONCE) {
       this.waiting.shift();
+      this.flooded = true;
+    }
     this.later();
   }
 
   write() {
-    const { list } = this;
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 30;
+    const { log, list } = this;
+    /* Nobody wants to have a flood read out. */
+    log.setAttribute('aria-live', this.flooded ? 'off' : 'polite');
+    this.flooded = false;
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
     list.querySelector('.nothing')?.remove();
     for (const { name, color, text, at } of this.waiting) {
       const line = element('li');
       const time = element('time', '', at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }));
       time.dateTime = at.toISOString();
-      line.append(time, chip(color), element('span', 'who', name), text);
+      line.append(time, chip(color), element('bdi', 'who', name), element('bdi', '', text));
       list.append(line);
     }
     this.waiting = [];
     while (list.children.length > CHAT_LINES)
       list.firstChild.remove();
     if (atEnd)
-      list.scrollTop = list.scrollHeight;
+      log.scrollTop = log.scrollHeight;
   }
 }
 
@@ -83,7 +93,18 @@ export class People {
     this.chosen = null;
     this.changed = gently(() => this.write());
     search.addEventListener('input', () => this.write());
-    toggle.addEventListener('click', () => this.open(panel.hidden));
+    toggle.addEventListener('click', () => {
+      this.open(panel.hidden);
+      /* On a small screen it lies below the world. */
+      if (!panel.hidden)
+        panel.scrollIntoView({ block: 'nearest' });
+    });
+    panel.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape')
+        return;
+      this.open(false);
+      toggle.focus();
+    });
   }
 
   open(open) {
@@ -111,7 +132,7 @@ export class People {
       const button = element('button');
       button.type = 'button';
       button.setAttribute('aria-pressed', String(uid === this.chosen));
-      line = { item, button, chip: chip('#99aab5'), name: element('span', 'name'), state: element('span', 'state') };
+      line = { item, button, chip: chip('#99aab5'), name: element('bdi', 'name'), state: element('span', 'state') };
       button.append(line.chip, line.name, line.state);
       button.addEventListener('click', () => this.choose(this.chosen === uid ? null : uid));
       item.append(button);
@@ -139,7 +160,7 @@ export class People {
       const line = this.line(user.uid);
       line.chip.style.setProperty('--role', user.color);
       if (line.name.textContent !== user.name)
-        line.name.textContent = user.name;
+        line.name.textContent = line.name.title = user.name;
       const state = `${SYMBOLS[user.status]} ${STATUSES[user.status].label}`;
       if (line.state.textContent !== state)
         line.state.textContent = state;

@@ -1,7 +1,8 @@
-/* Hands on the canvas: pointing at people, dragging the view, and the keys that do the same. */
+/* Hands on the canvas: pointing at people, dragging the view, two fingers that zoom, and the keys that do the same. */
 
 const DRAG_START = 5; /* CSS pixels before a press becomes a drag */
 const KEY_STEP = 60;
+const PINCH = 1.4; /* how much further apart two fingers are at the next zoom step */
 
 export class Pointer {
   /** `onChoose(uid or null)` is called for a click on somebody, or beside everybody; `hint` says that one can drag. */
@@ -11,11 +12,13 @@ export class Pointer {
     this.onChoose = onChoose;
     this.dragged = false;
     this.press = null;
+    this.fingers = new Map(); /* their places by pointer id, while they are down */
+    this.spread = 0;          /* how far apart two of them were at the last zoom step */
     const { canvas } = stage;
     canvas.addEventListener('pointerdown', (event) => this.down(event));
     canvas.addEventListener('pointermove', (event) => this.move(event));
     canvas.addEventListener('pointerup', (event) => this.up(event));
-    canvas.addEventListener('pointercancel', () => { this.press = null; });
+    canvas.addEventListener('pointercancel', (event) => this.lift(event));
     canvas.addEventListener('pointerleave', () => this.hover(null));
     canvas.addEventListener('keydown', (event) => this.key(event));
     canvas.addEventListener('wheel', (event) => this.wheel(event), { passive: false });
@@ -28,12 +31,46 @@ export class Pointer {
   }
 
   down(event) {
-    if (event.button === 0)
-      this.press = { x: event.clientX, y: event.clientY, dragging: false, id: event.pointerId };
+    if (event.button !== 0)
+      return;
+    this.stage.canvas.setPointerCapture(event.pointerId); /* its end is told here, wherever it ends */
+    this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    this.press = null;
+    if (this.fingers.size === 1)
+      this.press = { x: event.clientX, y: event.clientY, dragging: false };
+    else if (this.fingers.size === 2)
+      this.spread = this.span();
+  }
+
+  lift(event) {
+    this.fingers.delete(event.pointerId);
+    this.press = null;
+  }
+
+  /** The distance between two fingers. */
+  span() {
+    const [a, b] = this.fingers.values();
+    return Math.max(1, Math.hypot(a.x - b.x, a.y - b.y));
+  }
+
+  pinch() {
+    const apart = this.span() / this.spread;
+    if (apart < PINCH && apart > 1 / PINCH)
+      return;
+    const [a, b] = this.fingers.values();
+    const { x, y } = this.at({ clientX: (a.x + b.x) / 2, clientY: (a.y + b.y) / 2 });
+    this.spread = this.span();
+    this.zoom(apart > 1 ? 1 : -1, x, y);
   }
 
   move(event) {
-    const { stage, press } = this;
+    const { stage, press, fingers } = this;
+    if (fingers.has(event.pointerId))
+      fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    if (fingers.size === 2) {
+      this.pinch();
+      return;
+    }
     if (!press) {
       const { x, y } = this.at(event);
       this.hover(stage.figureAt(x, y));
@@ -43,8 +80,6 @@ export class Pointer {
     const dy = event.clientY - press.y;
     if (!press.dragging && Math.hypot(dx, dy) < DRAG_START)
       return;
-    if (!press.dragging)
-      stage.canvas.setPointerCapture(press.id);
     press.dragging = true;
     press.x = event.clientX;
     press.y = event.clientY;
@@ -52,8 +87,8 @@ export class Pointer {
   }
 
   up(event) {
-    const press = this.press;
-    this.press = null;
+    const { press } = this;
+    this.lift(event);
     if (!press || press.dragging)
       return;
     const { x, y } = this.at(event);

@@ -86,8 +86,17 @@ function cloud(paint, seed) {
       const swell = 1 - Math.abs(i - 3) / 4;
       blobs.push([width * (0.11 + 0.13 * i), 26, width * 0.13, 5 + swell * (9 + chance(seed, i, 8) * 9)]);
     }
-    p.mass(blobs, paint.cloud, seed, 0.06);
-    p.data.fill(0, 26 * p.width);
+    /* Bright above, shaded towards its flat foot. */
+    for (let x = 0; x < width; x++) {
+      let deep = 0;
+      for (let y = 0; y < 26; y++) {
+        if (!blobs.some(([bx, by, rx, ry]) => ((x + 0.5 - bx) / rx) ** 2 + ((y + 0.5 - by) / ry) ** 2 < 1))
+          continue;
+        deep++;
+        const tone = deep / 9 + (y > 21 ? 1 : 0) + (chance(x >> 1, y >> 1, seed) - 0.5) * 0.5;
+        p.set(x, y, paint.cloud[Math.max(0, Math.min(2, Math.floor(tone)))]);
+      }
+    }
   });
 }
 

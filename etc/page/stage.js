@@ -9,14 +9,15 @@ import { Camera, namesFit, planIsland } from './camera.js';
 import { drawFigure, frameOf } from './figures.js';
 import { paintOf } from './palette.js';
 import { seedOf } from './pixels.js';
-import { TREES, paintScenery } from './scenery.js';
+import { paintScenery } from './scenery.js';
 import { Island, toWorld } from './terrain.js';
 import { Words } from './words.js';
 
 const FRAME_MS = 24;    /* people stroll: thirty pictures a second are plenty */
 const APPEAR_MS = 350;
 const RESIZE_MS = 120;
-const VEIL = 0.42;      /* how solid a tree is that somebody stands behind */
+const VEIL = 0.42;      /* how solid a tree or lantern is that somebody stands behind */
+const SIGN_SCALE = 0.5; /* farther out, the signs above the heads would be specks */
 const SIGHT_MARGIN = 50; /* world pixels: the tallest thing that may reach into sight */
 
 export class Stage {
@@ -40,7 +41,7 @@ export class Stage {
     this.last = 0;
     this.asked = false;
     this.moved = false;
-    this.resizing = 0;
+    this.resizing = this.later = 0;
     this.onBuilt = () => {};
     this.frame = this.frame.bind(this);
     new ResizeObserver(() => this.measure()).observe(canvas);
@@ -136,10 +137,9 @@ export class Stage {
       return;
     const now = performance.now();
     const stay = this.words.say(uid, namesFit(this.crowd) ? '' : figure.name, text, now);
-    this.world.speak(uid, now, stay);
+    if (stay)
+      this.world.speak(uid, now, stay);
     this.redraw();
-    if (this.world.calm)
-      setTimeout(() => this.redraw(), stay + 50);
   }
 
   choose(uid) {
@@ -171,10 +171,20 @@ export class Stage {
       this.last = now;
       this.moved = false;
       this.world.tick(now);
+      this.words.tick(now);
       this.draw(now);
     }
     if (!this.world.calm)
       this.redraw();
+    else
+      this.redrawIn(this.words.rest(now));
+  }
+
+  /** When nothing moves, the end of a bubble still shows. */
+  redrawIn(ms) {
+    clearTimeout(this.later);
+    if (ms < Infinity)
+      this.later = setTimeout(() => this.redraw(), ms + 20);
   }
 
   draw(now) {
@@ -228,17 +238,22 @@ export class Stage {
     const { scale } = this.camera;
     const at = this.camera.toCanvas(item.x, item.y);
     item.at = at;
-    const shadow = item.sprite?.canvas.width > 20 ? this.wideShadow : this.shadow;
-    this.context.drawImage(shadow, at.x - (shadow.width / 2) * scale, at.y - (shadow.height / 2) * scale,
-      shadow.width * scale, shadow.height * scale);
+    if (scale >= 1)
+      this.drawShadow(item.sprite?.canvas.width > 20 ? this.wideShadow : this.shadow, at.x, at.y);
     if (item.figure) {
       this.drawPerson(item, now);
       return;
     }
-    if (TREES.includes(item.prop) && this.world.somebodyBehind(item.gx, item.gy))
+    if (item.prop !== undefined && this.world.somebodyBehind(item))
       this.context.globalAlpha = VEIL;
     this.drawSprite(item.sprite, at.x, at.y);
     this.context.globalAlpha = 1;
+  }
+
+  drawShadow(shadow, x, y) {
+    const { scale } = this.camera;
+    this.context.drawImage(shadow, x - (shadow.width / 2) * scale, y - (shadow.height / 2) * scale,
+      shadow.width * scale, shadow.height * scale);
   }
 
   drawSprite({ canvas, x, y }, atX, atY) {
@@ -259,7 +274,7 @@ export class Stage {
       this.context.globalAlpha = Math.max(0, (now - figure.born) / APPEAR_MS);
     drawFigure(this.context, figure.look, frame, at.x, at.y + scale - lift * scale, scale);
     const sign = this.scenery.signs[figure.status];
-    if (sign && step === null && !this.words.speaks(figure.uid)) {
+    if (sign && scale >= SIGN_SCALE && step === null && !this.words.speaks(figure.uid)) {
       const bob = calm ? 0 : Math.round(Math.sin(now / 480 + figure.luck % 7)) * scale;
       const asleep = figure.status === 'offline';
       const aside = asleep ? (figure.left ? -7 : 7) : 0;

@@ -40,7 +40,8 @@ export class Switcher {
     button.dataset.id = server.id;
     if (server.passworded)
       button.append(lock());
-    button.append(server.name);
+    button.append(element('bdi', 'name', server.name));
+    button.title = server.name;
     if (server.passworded)
       button.append(element('span', 'hidden-text', ' (needs a login)'));
     button.addEventListener('click', () => this.onChoose(server));
@@ -56,6 +57,7 @@ export class Switcher {
     for (const server of this.servers) {
       const option = element('option', '', server.passworded ? `${server.name} (needs a login)` : server.name);
       option.value = server.id;
+      option.dir = 'auto';
       select.append(option);
     }
     select.addEventListener('change', () => {
@@ -102,8 +104,8 @@ export class Door {
   open(server) {
     this.server = server;
     this.from = document.activeElement;
-    this.text.textContent = `${server.name} lets people in after a login. ` +
-      'If it has a password, give it here; to log in with Discord, use the d-zone client.';
+    this.text.replaceChildren(element('bdi', '', server.name), ' lets people in after a login. ' +
+      'If it has a password, give it here; to log in with Discord, use the d-zone client.');
     this.answer.textContent = '';
     this.input.value = '';
     this.form.hidden = false;

@@ -18,8 +18,13 @@ export const GRASS = 1;
 export const PATH = 2;
 export const WATER = 3;
 
-/** Tiles on which a tree hides a person, counted from the tree's own towards the back. */
-export const HIDDEN_BY_TREE = [[1, 1], [2, 2], [1, 0], [0, 1], [2, 1], [1, 2]];
+const BEHIND_TREE = [[1, 1], [2, 2], [1, 0], [0, 1], [2, 1], [1, 2]];
+const BEHIND_LANTERN = [[1, 1]];
+
+/** Tiles on which a prop hides a person, counted from the prop's own towards the back. */
+export function hiddenBy(prop) {
+  return TREES.includes(prop) ? BEHIND_TREE : prop === LANTERN ? BEHIND_LANTERN : [];
+}
 
 /** Where the middle of a tile is in world pixels, seen from the middle of tile 0, 0. */
 export function toWorld(gx, gy) {
@@ -72,7 +77,7 @@ export class Island {
   remoteness(gx, gy) {
     const u = Math.abs(gx - gy) / this.across;
     const v = Math.abs(gx + gy) / this.along;
-    return (u ** 2.3 + v ** 2.3) ** (1 / 2.3);
+    return (u ** 1.8 + v ** 1.8) ** (1 / 1.8);
   }
 
   each(visit) {
@@ -84,10 +89,11 @@ export class Island {
 
   shape() {
     const within = new Uint8Array(this.kind.length);
+    const bay = Math.max(3.2, this.half / 6); /* tiles: large islands have wide bays, not a frayed rim */
     for (let gy = -this.half; gy <= this.half; gy++) {
       for (let gx = -this.half; gx <= this.half; gx++) {
-        const ragged = (smoothChance(gx / 3.2, gy / 3.2, this.seed) - 0.5) * 0.22;
-        if (this.remoteness(gx, gy) < 0.93 + ragged)
+        const ragged = (smoothChance(gx / bay, gy / bay, this.seed) - 0.5) * 0.22;
+        if (this.remoteness(gx, gy) < 0.95 + ragged)
           within[this.index(gx, gy)] = 1;
       }
     }
@@ -104,6 +110,21 @@ export class Island {
         }
       }
     }
+    this.closeGaps();
+    this.closeGaps();
+  }
+
+  /** What has land on three sides becomes land: no slits in the rim, no holes to the sky. */
+  closeGaps() {
+    const gaps = [];
+    for (let gy = -this.half; gy <= this.half; gy++)
+      for (let gx = -this.half; gx <= this.half; gx++) {
+        const around = [[1, 0], [-1, 0], [0, 1], [0, -1]].filter(([x, y]) => this.kindAt(gx + x, gy + y));
+        if (!this.kindAt(gx, gy) && around.length >= 3)
+          gaps.push(this.index(gx, gy));
+      }
+    for (const i of gaps)
+      this.kind[i] = GRASS;
   }
 
   disc(x, y, radius, kind) {
@@ -147,6 +168,8 @@ export class Island {
     let tiles = 0;
     this.each((gx, gy, i) => { tiles += this.kind[i] !== WATER; });
     const room = Math.max(0, Math.min(1, (tiles - crowd * 1.4) / (tiles * 0.5)));
+    /* Where people stand close, trees grow at the rim alone, in nobody's sight. */
+    const crowded = crowd * 4 > tiles;
     this.each((gx, gy, i) => {
       if (this.kind[i] === WATER) {
         this.waters.push({ gx, gy });
@@ -159,7 +182,8 @@ export class Island {
       const far = this.remoteness(gx, gy);
       const behind = (gx + gy) / this.along < -0.15;
       const grove = smoothChance(gx / 4, gy / 4, this.seed + 3);
-      const trees = (0.02 + (far > 0.62 ? 0.16 : 0) + (behind ? 0.12 : -0.01)) * (0.4 + grove) * room;
+      const trees = crowded ? (this.hides(gx, gy) ? 0 : 0.5 + grove * 0.5)
+        : (0.02 + (far > 0.62 ? 0.16 : 0) + (behind ? 0.12 : -0.01)) * (0.4 + grove) * room;
       const nearPath = [[1, 0], [-1, 0], [0, 1], [0, -1]].some(([x, y]) => this.kindAt(gx + x, gy + y) === PATH);
       let prop = -1;
       if (nearPath && luck > 0.955)
@@ -171,21 +195,28 @@ export class Island {
       if (prop >= 0) {
         this.blocked[i] = 1;
         this.props.push({ gx, gy, prop });
-        if (TREES.includes(prop))
-          this.hideBehind(gx, gy);
+        this.hideBehind(gx, gy, prop);
       }
     });
   }
 
-  hideBehind(gx, gy) {
-    for (const [x, y] of HIDDEN_BY_TREE) {
+  /** Would a tree here stand before somebody's place? */
+  hides(gx, gy) {
+    return BEHIND_TREE.some(([x, y]) => {
+      const kind = this.kindAt(gx - x, gy - y);
+      return kind !== NOTHING && kind !== WATER;
+    });
+  }
+
+  hideBehind(gx, gy, prop) {
+    for (const [x, y] of hiddenBy(prop)) {
       const i = this.index(gx - x, gy - y);
       if (i >= 0)
         this.hidden[i] = 1;
     }
   }
 
-  /** The picture: {canvas, x, y}, where x, y is the middle of tile 0, 0 in it. */
+  /** The picture: {canvas, x, y, bottom}, where x, y is the middle of tile 0, 0 in it and nothing is below `bottom`. */
   paint(paint) {
     const width = (this.side + 1) * TILE_X * 2;
     const hang = Math.round(Math.min(90, 18 + this.along * 3));
@@ -204,8 +235,8 @@ export class Island {
       for (let gx = -this.half; gx <= this.half; gx++)
         if (this.kindAt(gx, sum - gx))
           this.paintTile(pixels, origin, gx, sum - gx, paint);
-    this.paintUnderside(pixels, paint, hang);
-    return { canvas: pixels.toCanvas(), ...origin, hang };
+    const depth = this.paintUnderside(pixels, paint, hang);
+    return { canvas: pixels.toCanvas(), ...origin, bottom: depth };
   }
 
   paintTile(pixels, origin, gx, gy, paint) {
@@ -213,7 +244,9 @@ export class Island {
     const at = toWorld(gx, gy);
     const x0 = origin.x + at.x;
     const y0 = origin.y + at.y + (kind === WATER ? WATER_DEPTH : 0);
-    const lowered = (x, y) => this.kindAt(x, y) === NOTHING ? FACE : this.kindAt(x, y) === WATER ? WATER_DEPTH : 0;
+    /* A tile further below stands against the wall: no sky between the two. */
+    const wall = this.kindAt(gx + 1, gy + 1) ? TILE_Y * 2 : FACE;
+    const lowered = (x, y) => this.kindAt(x, y) === NOTHING ? wall : this.kindAt(x, y) === WATER ? WATER_DEPTH : 0;
     const leftFace = kind === WATER ? 0 : lowered(gx, gy + 1);
     const rightFace = kind === WATER ? 0 : lowered(gx + 1, gy);
     for (let dx = -TILE_X; dx < TILE_X; dx++) {
@@ -271,10 +304,11 @@ export class Island {
     }
   }
 
-  /** Earth and rock that hang below the rim: the island floats. */
+  /** Earth and rock that hang below the rim: the island floats. Answers how far down they reach. */
   paintUnderside(pixels, paint, hang) {
     const middle = pixels.width / 2;
     const rim = new Int32Array(pixels.width);
+    let bottom = 0;
     for (let x = 0; x < pixels.width; x++) {
       let y = pixels.height - 1;
       while (y >= 0 && !pixels.filled(x, y))
@@ -297,6 +331,8 @@ export class Island {
           : deep < 0.44 ? paint.soil[3] : paint.rock[Math.min(2, (leftSide ? 0 : 1) + grain)];
         pixels.set(x, rim[x] + dy, tone);
       }
+      bottom = Math.max(bottom, rim[x] + length + 1);
     }
+    return bottom;
   }
 }

@@ -4,7 +4,7 @@
  * nobody bumps into anybody. Only those who are online walk.
  */
 import { chance, seedOf } from './pixels.js';
-import { HIDDEN_BY_TREE } from './terrain.js';
+import { hiddenBy } from './terrain.js';
 
 const STRIDE_MS = 620;    /* from one tile to the next */
 const HOP_MS = 320;
@@ -146,14 +146,12 @@ export class World {
     return crowd;
   }
 
-  /** Does somebody stand where a tree on this tile hides them? */
-  somebodyBehind(gx, gy) {
-    for (const [x, y] of HIDDEN_BY_TREE) {
+  /** Does somebody stand where this prop hides them? */
+  somebodyBehind({ gx, gy, prop }) {
+    return hiddenBy(prop).some(([x, y]) => {
       const i = this.island.index(gx - x, gy - y);
-      if (i >= 0 && this.taken[i])
-        return true;
-    }
-    return false;
+      return i >= 0 && this.taken[i] > 0;
+    });
   }
 
   /** Lets time pass. */
@@ -183,22 +181,31 @@ export class World {
     figure.turn++;
     const goesOn = chance(figure.luck, figure.turn, 3) < 0.7;
     const ahead = goesOn ? figure.heading ?? 0 : Math.floor(chance(figure.luck, figure.turn, 4) * 4);
-    for (let i = 0; i < 4; i++) {
-      const heading = (ahead + [0, 1, 3, 2][i]) & 3;
-      const gx = figure.gx + DIRECTIONS[heading][0];
-      const gy = figure.gy + DIRECTIONS[heading][1];
-      if (!this.isFree(gx, gy))
-        continue;
-      const walk = { fromX: figure.gx, fromY: figure.gy, since: now, until: now + STRIDE_MS };
-      this.release(figure);
-      this.stand(figure, gx, gy);
-      figure.walk = walk;
-      figure.heading = heading;
-      figure.left = heading === 1 || heading === 2;
-      figure.away = heading >= 2;
+    const ways = [0, 1, 3, 2].map((turn) => {
+      const heading = (ahead + turn) & 3;
+      const [x, y] = DIRECTIONS[heading];
+      return { heading, gx: figure.gx + x, gy: figure.gy + y };
+    }).filter(({ gx, gy }) => this.isFree(gx, gy));
+    const way = ways.find(({ gx, gy }) => !this.overlapsSomebody(gx, gy)) ?? ways[0];
+    if (!way) {
+      figure.rest = now + 1500;
       return;
     }
-    figure.rest = now + 1500;
+    const walk = { fromX: figure.gx, fromY: figure.gy, since: now, until: now + STRIDE_MS };
+    this.release(figure);
+    this.stand(figure, way.gx, way.gy);
+    figure.walk = walk;
+    figure.heading = way.heading;
+    figure.left = way.heading === 1 || way.heading === 2;
+    figure.away = way.heading >= 2;
+  }
+
+  /** Would somebody else's figure lie over one on this tile, or under it? */
+  overlapsSomebody(gx, gy) {
+    return [-1, 1].some((step) => {
+      const i = this.island.index(gx + step, gy + step);
+      return i >= 0 && this.taken[i] > 0;
+    });
   }
 
   /** Someone says something: they stop, turn to us and hop. */

@@ -22,6 +22,12 @@ const BINARY = process.env.D_BACK_BIN ?? fileURLToPath(new URL('../../build/bin/
 /** For tests that need a daemon of their own: a reason to skip, or false. */
 export const NEEDS_DAEMON = RUNNING && !process.env.D_BACK_BIN ? 'needs D_BACK_BIN' : false;
 
+/* Daemons end with the tests, also when those are interrupted. */
+const daemons = new Set();
+process.on('exit', () => daemons.forEach((child) => child.kill('SIGKILL')));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.once(signal, () => process.exit(1));
+
 /** Waits until `check` answers something true, and answers that. */
 export async function until(what, check, patience = PATIENCE) {
   const end = Date.now() + patience;
@@ -45,6 +51,7 @@ export async function startDaemon({ config = '', port = 0 } = {}) {
   const child = spawn(BINARY, ['--config', file, '--host', '127.0.0.1', '--port', String(port)], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  daemons.add(child);
   let log = '';
   let over = null;
   child.stderr.setEncoding('utf8').on('data', (text) => { log = (log + text).slice(-100000); });
@@ -57,6 +64,7 @@ export async function startDaemon({ config = '', port = 0 } = {}) {
     const fallback = setTimeout(() => child.kill('SIGKILL'), 20000);
     await ended;
     clearTimeout(fallback);
+    daemons.delete(child);
     await rm(folder, { recursive: true, force: true });
   };
   try {

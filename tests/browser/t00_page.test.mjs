@@ -1,7 +1,7 @@
 /* The page as a document: what it says, that it is quiet, readable and fits. When this fails, look no further. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { anyServer, newPage, startBrowser, visit } from './harness.mjs';
+import { anyServer, newPage, peopleOf, startBrowser, visit } from './harness.mjs';
 
 let server;
 let browser;
@@ -70,7 +70,8 @@ test('nothing is fetched from elsewhere, and nothing that is asked for is missin
   await page.context().close();
 });
 
-for (const width of [360, 768, 1440])
+/* 720 px is also what is left of 1440 at a zoom of 200 %. */
+for (const width of [360, 720, 768, 1440])
   for (const colorScheme of ['light', 'dark'])
     test(`no sideways scrolling at ${width} px, ${colorScheme}`, async () => {
       const page = await newPage(browser, { viewport: { width, height: 800 }, colorScheme });
@@ -92,6 +93,11 @@ test('text stands out from its ground in both schemes', async () => {
   for (const colorScheme of ['light', 'dark']) {
     const page = await newPage(browser, { colorScheme });
     await visit(page, server.url, 4);
+    await peopleOf(page);
+    await page.getByRole('button', { name: /OAuth2 Protected Server/ }).click();
+    await page.locator('#door-password').press('Enter');
+    await page.locator('#door-answer:not(:empty)').waitFor();
+    await page.locator('#chat-log li:has(.who)').first().waitFor();
     const weak = await page.evaluate(() => {
       const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
       const luminance = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
@@ -105,7 +111,8 @@ test('text stands out from its ground in both schemes', async () => {
         return [255, 255, 255];
       };
       const found = [];
-      const texts = 'h1, h2:not(.hidden-text), h3, p:not(.hidden-text), li, dt, dd, button, .code, .badge, .posture';
+      const texts = 'h1, h2:not(.hidden-text), h3, p:not(.hidden-text), li, dt, dd, button, label:not(.hidden-text), ' +
+        'time, .code, .badge, .posture, .state';
       for (const node of document.querySelectorAll(texts)) {
         if (!node.innerText?.trim() || !node.offsetParent)
           continue;
@@ -118,4 +125,52 @@ test('text stands out from its ground in both schemes', async () => {
     assert.deepEqual(weak, []);
     await page.context().close();
   }
+});
+
+test('by keyboard alone: every control is reached, has a name and shows the focus', async () => {
+  const page = await newPage(browser);
+  await visit(page, server.url, 4);
+  await peopleOf(page);
+  const wanted = await page.evaluate(() => [...document.querySelectorAll('a, button, input, select, [tabindex]')]
+    .filter((node) => node.checkVisibility()).length);
+  await page.locator('.skip').focus();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Shift+Tab');
+  const seen = [];
+  for (let i = 0; i < wanted; i++) {
+    seen.push(await page.evaluate(() => {
+      const node = document.activeElement;
+      const { outlineStyle, outlineWidth } = getComputedStyle(node);
+      return {
+        which: node.id || node.textContent.trim().slice(0, 30) || node.tagName,
+        name: (node.getAttribute('aria-label') || node.labels?.[0]?.textContent || node.textContent ||
+          document.getElementById(node.getAttribute('aria-labelledby'))?.textContent || '').trim(),
+        outline: outlineStyle === 'solid' && parseFloat(outlineWidth) >= 2,
+      };
+    }));
+    await page.keyboard.press('Tab');
+  }
+  assert.equal(new Set(seen.map(({ which }) => which)).size, wanted);
+  assert.deepEqual(seen.filter(({ name, outline }) => !name || !outline), []);
+  for (const which of ['people-toggle', 'world', 'people-search', 'chat-log'])
+    assert.ok(seen.some((each) => each.which === which), `${which} isn't reached`);
+
+  await page.locator('#people-list button').first().focus();
+  await page.keyboard.press('Escape');
+  assert.equal(await page.locator('#people').isHidden(), true);
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'people-toggle');
+  await page.context().close();
+});
+
+test('the address of this very server, wherever the page is opened', async () => {
+  const page = await newPage(browser);
+  await page.goto(server.url);
+  const addresses = await page.evaluate(async () => {
+    const { socketUrl, socketUrlText } = await import('./connection.js');
+    return ['http://localhost:3000/', 'http://localhost:3000/index.html?a=b#docs', 'https://d.example/deep/down/',
+      'https://user:secret@d.example/'].flatMap((place) => [socketUrl(place), socketUrlText(place)]);
+  });
+  assert.deepEqual(addresses, ['ws://localhost:3000/', 'ws://localhost:3000', 'ws://localhost:3000/', 'ws://localhost:3000',
+    'wss://d.example/deep/down/', 'wss://d.example/deep/down/', 'wss://d.example/', 'wss://d.example']);
+  await page.context().close();
 });

@@ -154,3 +154,75 @@ test('somebody chosen in the list is named on the canvas, and keys work there', 
   await page.keyboard.press('0');
   await page.context().close();
 });
+
+test('statuses are told apart without colour', async () => {
+  const page = await newPage(browser);
+  await page.goto(server.url);
+  const pictures = await page.evaluate(async () => {
+    const { STATUSES, Wardrobe, drawFigure, frameOf } = await import('./figures.js');
+    const { paintOf } = await import('./palette.js');
+    const { paintScenery } = await import('./scenery.js');
+    const { signs } = paintScenery(paintOf(false), 1);
+    const look = new Wardrobe().look('#808080', 0);
+    return Object.keys(STATUSES).map((status) => {
+      const canvas = document.createElement('canvas');
+      canvas.width = 24;
+      canvas.height = 40;
+      const context = canvas.getContext('2d');
+      drawFigure(context, look, frameOf(status), 12, 36, 1);
+      if (signs[status])
+        context.drawImage(signs[status].canvas, 4, 2);
+      /* Only light and dark count. */
+      const { data } = context.getImageData(0, 0, 24, 40);
+      const light = (at) => data[at + 3] && 0.3 * data[at] + 0.59 * data[at + 1] + 0.11 * data[at + 2];
+      return Array.from({ length: 24 * 40 }, (_, i) => light(4 * i));
+    });
+  });
+  assert.equal(pictures.length, 5);
+  for (let a = 0; a < pictures.length; a++)
+    for (let b = 0; b < a; b++) {
+      const different = pictures[a].filter((light, i) => Math.abs(light - pictures[b][i]) > 40).length;
+      assert.ok(different > 25, `statuses ${a} and ${b} differ in ${different} pixels`);
+    }
+  await page.context().close();
+});
+
+test('out of sight nothing is drawn, back in sight it goes on', async () => {
+  const page = await newPage(browser);
+  await visit(page, server.url, 4);
+  const moves = async () => {
+    const before = await fingerprint(page);
+    for (let i = 0; i < 30; i++)
+      await page.evaluate(() => new Promise(requestAnimationFrame));
+    return (await fingerprint(page)) !== before;
+  };
+  await page.locator('#package-title').scrollIntoViewIfNeeded();
+  await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+  await until('rest', async () => !(await moves()));
+  assert.equal(await moves(), false);
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await until('movement', moves);
+  await page.context().close();
+});
+
+test('two fingers zoom', async () => {
+  const page = await newPage(browser, { hasTouch: true, reducedMotion: 'reduce' });
+  await visit(page, server.url, 4);
+  const scale = () => page.evaluate(() => document.getElementById('world').classList.contains('roomy'));
+  assert.equal(await scale(), false);
+  await page.evaluate(() => {
+    const canvas = document.getElementById('world');
+    canvas.setPointerCapture = () => {}; /* these fingers are made up */
+    const box = canvas.getBoundingClientRect();
+    const finger = (type, pointerId, x) => canvas.dispatchEvent(new PointerEvent(type,
+      { pointerId, pointerType: 'touch', button: 0, clientX: box.left + x, clientY: box.top + 200, bubbles: true }));
+    finger('pointerdown', 11, 300);
+    finger('pointerdown', 12, 360);
+    finger('pointermove', 12, 400);
+    finger('pointermove', 12, 480);
+    finger('pointerup', 12, 480);
+    finger('pointerup', 11, 300);
+  });
+  await until('a world larger than its window', scale);
+  await page.context().close();
+});

@@ -24,8 +24,8 @@ after(async () => {
 });
 
 /** A page whose server is played: `onFrame(data, say)` gets every frame of the page. */
-async function playServer(onFrame) {
-  const page = await newPage(browser);
+async function playServer(onFrame, options) {
+  const page = await newPage(browser, options);
   const sockets = [];
   await page.routeWebSocket(/.*/, (socket) => {
     sockets.push(socket);
@@ -84,6 +84,75 @@ test('text is text, never markup', async () => {
   assert.equal(await page.locator('main img, main b:not(.legend b)').count(), 0);
   assert.equal(await page.title(), 'D-Back WebSocket Server');
   assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('names of any length and script stay in their place', async () => {
+  const odd = ['x'.repeat(256), 'wide '.repeat(50), '\u202Egnp.exe', 'مرحبا بالعالم', '漢字かな交じり文の長い名前です'.repeat(6),
+    `z${'\u0300\u0316'.repeat(60)}`, '👩‍👩‍👧‍👦'.repeat(30), '<b>bold</b>', ' \u200b '];
+  const crowd = odd.map((name, i) => user(`u${i}`, name, ['online', 'idle', 'dnd', 'offline'][i % 4]));
+  const { page, say } = await playServer((request, answer) =>
+    answer(joined(crowd, 'default', 'Home \u202Eemoh')), { viewport: { width: 360, height: 740 } });
+  await visit(page, server.url, odd.length);
+  say(frame('server-list', { 1: { ...HOME, name: 'Home \u202Eemoh' }, 3: { id: 'far', name: 'y'.repeat(256), passworded: true } }));
+  odd.forEach((name, i) => say(frame('message', { uid: `u${i}`, message: `${name} ${name}`, channel: '1' }, '1')));
+  const people = await peopleOf(page);
+  assert.equal('u8' in people, true, 'a name without ink is no name');
+  assert.equal(Object.keys(people).find((name) => name.startsWith('z')).length, 5);
+  await page.locator('#switcher button', { hasText: 'yyy' }).click();
+  const { room, needed } = await page.evaluate(() => ({
+    room: document.documentElement.clientWidth, needed: document.documentElement.scrollWidth,
+  }));
+  assert.ok(needed <= room, `${needed} px wide in ${room} px`);
+  /* The name that is written from right to left doesn't take its neighbours along. */
+  const ends = await page.evaluate(() => ['status-text', 'status-count'].map((id) => {
+    const range = document.createRange();
+    range.selectNodeContents(document.getElementById(id));
+    return range.getBoundingClientRect().right;
+  }));
+  assert.ok(ends[1] > ends[0], `the count ends at ${ends[1]}, the name at ${ends[0]}`);
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('speech is broken into lines that fit, also without spaces', async () => {
+  const page = await newPage(browser);
+  await page.goto(server.url);
+  const wide = await page.evaluate(async () => {
+    const { Lettering } = await import('./lettering.js');
+    const lettering = new Lettering();
+    lettering.ruler.font = '13px sans-serif';
+    const texts = ['hello', 'word '.repeat(60), 'https://example.org/'.repeat(9), '長い文章です。'.repeat(30), '👩‍👩‍👧‍👦'.repeat(30), '   '];
+    return texts.map((text) => lettering.wrap(text, 190).map((line) => lettering.ruler.measureText(line).width));
+  });
+  const lines = wide.map((each) => each.length);
+  assert.deepEqual([lines[0], lines[5]], [1, 1]);
+  assert.ok(lines.slice(1, 5).every((count) => count > 1 && count <= 4), `${lines} lines`);
+  assert.ok(wide.flat().every((width) => width > 0 && width <= 190));
+  await page.context().close();
+});
+
+test('in a flood bubbles are few, and each can be read', async () => {
+  const page = await newPage(browser);
+  await page.goto(server.url);
+  const counts = await page.evaluate(async () => {
+    const { Words } = await import('./words.js');
+    const words = new Words();
+    let shown = 0;
+    for (let i = 0; i < 1000; i++)
+      shown += words.say(`u${i}`, '', 'hello', 100) > 0;
+    const textOf = (uid) => words.bubbles.get(uid).text;
+    words.say('u1', '', 'second', 200);
+    words.say('u1', '', 'third', 300);
+    const early = textOf('u1');
+    words.tick(1100);
+    const late = textOf('u1');
+    words.say('new', '', 'hello', 1200);
+    const full = [words.bubbles.size, words.bubbles.has('new'), words.bubbles.has('u0')];
+    words.tick(1e6);
+    return { shown, early, late, full, left: words.bubbles.size, rest: words.rest(1e6) };
+  });
+  assert.deepEqual(counts, { shown: 24, early: 'hello', late: 'third', full: [24, true, false], left: 0, rest: Infinity });
   await page.context().close();
 });
 

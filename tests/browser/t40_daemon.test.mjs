@@ -114,6 +114,8 @@ test('the page comes back when the daemon does, to the server it was on', { skip
     const status = page.locator('.status');
     await until('the loss', async () => (await status.getAttribute('data-phase')) === 'waiting');
     assert.match(await status.innerText(), /connection was lost\. Trying again in \d+ s/);
+    const isFaded = () => page.evaluate(() => document.body.classList.contains('lost'));
+    assert.equal(await isFaded(), true);
     assert.equal(await page.locator('#try-now').isVisible(), true);
     const delay = async () => Number((await status.innerText()).match(/in (\d+) s/)?.[1] ?? 0);
     await until('a longer delay', async () => (await delay()) >= 3);
@@ -124,6 +126,7 @@ test('the page comes back when the daemon does, to the server it was on', { skip
     assert.equal(await page.locator('#world').getAttribute('data-server'), 'repos');
     assert.equal(await page.locator('#world').getAttribute('data-users'), '21');
     assert.equal(await page.locator('#try-now').isHidden(), true);
+    assert.equal(await isFaded(), false);
     await page.locator('#chat-log li:has(.who)').first().waitFor();
 
     /* And without a hand. */

@@ -1,6 +1,7 @@
 /* See answer.h. */
 #include "provider/answer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define CHUNK_SIZE 16384 /* larger than any row's text */
@@ -19,13 +20,39 @@ struct arena {
     char *blocks[BLOCK_COUNT];
     size_t block_bytes[BLOCK_COUNT];
     size_t bytes;
+    struct budget *content; /* counts BLOCK_BYTES */
 };
 
-struct answer *answer_create(void)
+struct budget {
+    atomic_uint references;
+    atomic_size_t used;
+};
+
+struct budget *budget_create(void)
+{
+    struct budget *budget = xcalloc(1, sizeof *budget);
+    atomic_init(&budget->references, 1);
+    return budget;
+}
+
+void budget_unref(struct budget *budget)
+{
+    if (budget && atomic_fetch_sub(&budget->references, 1) == 1)
+        free(budget);
+}
+
+size_t budget_used(const struct budget *budget)
+{
+    return atomic_load(&budget->used);
+}
+
+struct answer *answer_create(struct budget *content)
 {
     struct answer *answer = xcalloc(1, sizeof *answer);
     struct arena *arena = answer->arena = xcalloc(1, sizeof *arena);
     arena->bytes = sizeof *answer + sizeof *arena;
+    arena->content = content;
+    atomic_fetch_add(&content->references, 1);
     return answer;
 }
 
@@ -41,6 +68,8 @@ void answer_free(struct answer *answer)
     }
     for (size_t i = 0; i < BLOCK_COUNT; i++)
         free(arena->blocks[i]);
+    atomic_fetch_sub(&arena->content->used, arena->block_bytes[BLOCK_BYTES]);
+    budget_unref(arena->content);
     free(arena);
     free(answer->servers);
     free(answer->users);
@@ -105,11 +134,17 @@ void answer_add_user(struct answer *answer, const struct user_row *row)
 static struct str set_block(struct answer *answer, int which, char *block, size_t len)
 {
     struct arena *arena = answer->arena;
+    size_t before = arena->block_bytes[which];
     free(arena->blocks[which]);
-    arena->bytes -= arena->block_bytes[which];
     arena->blocks[which] = block;
     arena->block_bytes[which] = len;
-    arena->bytes += len;
+    if (which == BLOCK_BYTES) {
+        atomic_fetch_add(&arena->content->used, len);
+        atomic_fetch_sub(&arena->content->used, before);
+    } else {
+        arena->bytes += len;
+        arena->bytes -= before;
+    }
     return (struct str){ block ? block : "", len };
 }
 

@@ -116,7 +116,7 @@ static int32_t done(const dback_host *host, dback_request request, int32_t resul
 
 static int32_t refuse_event(struct instance *instance, int32_t result)
 {
-    if (result == DBACK_BUSY) {
+    if (result == DBACK_BUSY && !atomic_load(&instance->outbox.paused)) {
         tally_add(&instance->tally.busy);
         voice_complain(&instance->voice, COMPLAIN_BUSY,
                        "emit() answered DBACK_BUSY: %zu events wait already (limits.events in d-back.cfg)",
@@ -137,6 +137,7 @@ static int32_t emit(const dback_host *host, const dback_event *event)
         return refuse(instance, "emit", &fault);
     result = outbox_post_event(&instance->outbox,
                                mail_create(&(struct instance_mail){ .kind = MAIL_EVENT,
+                                                                    .emitted_ns = now_ns(),
                                                                     .event = checked.kind,
                                                                     .server = checked.server,
                                                                     .channel = checked.channel,

@@ -30,7 +30,7 @@ struct watched {
     TAILQ_ENTRY(watched) link;
     uint32_t viewers;
     size_t len;
-    char server[];
+    char server[]; /* NUL-terminated, for the reason at question_copy() */
 };
 
 struct instance {
@@ -65,8 +65,9 @@ struct instance {
     uint64_t busy_since_ms;
     struct holds holds;
     TAILQ_HEAD(, watched) watched;
-    bool has_thread, handed_over;
-    pthread_t last_thread; /* the one to join: the instance's, and once handed over the one that unloads */
+    bool has_thread;
+    pthread_t last_thread; /* the one to join: the instance's, until it hands over to one that unloads */
+    bool last_is_known;    /* it won't change any more */
 };
 
 /* [core] life.c: starts the thread. 0, or a negative errno. */

@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Of one instance; see struct requests_limits. */
+#define ROW_BYTES_MAX ((size_t)512 << 20)
+#define CONTENT_BYTES_MAX ((size_t)256 << 20)
+
 struct instance *instance_start(const struct instance_config *config)
 {
     struct instance *instance = xcalloc(1, sizeof *instance);
@@ -15,8 +19,11 @@ struct instance *instance_start(const struct instance_config *config)
     instance->entry = config->entry;
     host_fill(&instance->host, instance);
     outbox_init(&instance->outbox, config->wake, config->event_limit);
-    instance->requests =
-        requests_create(&instance->outbox, &instance->tally, config->server_limit, config->user_limit);
+    instance->requests = requests_create(&instance->outbox, &instance->tally,
+                                         &(struct requests_limits){ .servers = config->server_limit,
+                                                                    .users = config->user_limit,
+                                                                    .row_bytes = ROW_BYTES_MAX,
+                                                                    .content_bytes = CONTENT_BYTES_MAX });
     voice_init(&instance->voice, config->log, config->name);
     atomic_init(&instance->references, 1);
     pthread_mutex_init(&instance->mutex, NULL);
@@ -44,6 +51,11 @@ void instance_events_handled(struct instance *instance, size_t count)
     atomic_fetch_sub(&instance->outbox.events, count);
 }
 
+void instance_pause_events(struct instance *instance, bool paused)
+{
+    outbox_pause(&instance->outbox, paused);
+}
+
 const char *instance_name(const struct instance *instance)
 {
     return instance->judged.name;
@@ -52,6 +64,11 @@ const char *instance_name(const struct instance *instance)
 const char *instance_version(const struct instance *instance)
 {
     return instance->judged.version;
+}
+
+unsigned instance_abi_minor(const struct instance *instance)
+{
+    return instance->judged.minor;
 }
 
 bool instance_pushes(const struct instance *instance)
@@ -93,10 +110,11 @@ void instance_watched(struct instance *instance, struct str server, uint32_t vie
     if (!instance->stopping) {
         struct watched *watched = find_watched(instance, server);
         if (!watched) {
-            watched = xmalloc(sizeof *watched + server.len);
+            watched = xmalloc(sizeof *watched + server.len + 1);
             watched->len = server.len;
             if (server.len)
                 memcpy(watched->server, server.ptr, server.len);
+            watched->server[server.len] = '\0';
             TAILQ_INSERT_TAIL(&instance->watched, watched, link);
         }
         watched->viewers = viewers;
@@ -149,7 +167,7 @@ void instance_abandon(struct instance *instance)
     instance_stop(instance); /* should the thread come back after all, it ends in order */
     pthread_mutex_lock(&instance->mutex);
     instance->abandoned = true; /* before the copy goes: one that is only now being made goes with load() */
-    if (instance->has_thread && instance->handed_over)
+    if (instance->has_thread && instance->last_is_known)
         pthread_detach(instance->last_thread);
     pthread_mutex_unlock(&instance->mutex);
     life_unlink_copy(instance);
@@ -169,6 +187,24 @@ void instance_waiting_for(struct instance *instance, struct text_buffer *out)
     else
         text_append_literal(out, "nothing");
     pthread_mutex_unlock(&instance->mutex);
+}
+
+uint64_t instance_busy_ms(struct instance *instance)
+{
+    pthread_mutex_lock(&instance->mutex);
+    uint64_t now = now_ms(), ms = instance->busy_with ? now - instance->busy_since_ms : 0;
+    pthread_mutex_unlock(&instance->mutex);
+    return ms;
+}
+
+size_t instance_holds(struct instance *instance, struct text_buffer *reasons)
+{
+    pthread_mutex_lock(&instance->mutex);
+    size_t count = holds_count(&instance->holds);
+    if (count)
+        holds_write(&instance->holds, reasons);
+    pthread_mutex_unlock(&instance->mutex);
+    return count;
 }
 
 void instance_count(struct instance *instance, struct instance_counters *out)

@@ -71,6 +71,7 @@ struct instance_mail {
     struct str why;
     struct answer *answer;
     uint32_t event; /* DBACK_EVENT_* */
+    uint64_t emitted_ns;
     struct str server, channel, text;
     struct user_row user;
 };
@@ -102,6 +103,8 @@ void instance_events_handled(struct instance *instance, size_t count);
 /* What the entry says; valid after MAIL_CREATED with result 0. */
 const char *instance_name(const struct instance *instance);
 const char *instance_version(const struct instance *instance);
+/* The minor version of the ABI that it was built for. */
+unsigned instance_abi_minor(const struct instance *instance);
 bool instance_pushes(const struct instance *instance);
 /* Does it implement this capability? (A NULL member is a PASS without asking.) */
 bool instance_offers(const struct instance *instance, enum capability capability);
@@ -113,11 +116,15 @@ struct question {
     struct str server_id;
     struct str token, user_json, password, peer, path;
 };
-/* A copy; its text is one block, which is returned and the caller's. [any] */
+/* A copy; its text is one block, which is returned and the caller's. A NUL that no length counts follows each
+ * text: a provider that wrongly prints one as a C string must not run on into the token behind it. [any] */
 char *question_copy(struct question *to, const struct question *from);
-/* [core] Asks; the answer is a MAIL_DONE with `request`. -EAGAIN: 16384 are open already (cancelled ones count
- * until the provider was told); -ESHUTDOWN: after instance_stop(). */
+/* [core] Asks; the answer is a MAIL_DONE with `request`. -EAGAIN: 16384 are open already (cancelled ones
+ * count until the provider was told); -ESHUTDOWN: after instance_stop(). */
 int instance_ask(struct instance *instance, uint64_t request, const struct question *question);
+/* [core] From now on, or no longer, emit answers DBACK_BUSY: nothing is taken that may not be shown. What was taken
+ * before is in the inbox. Requests go on. */
+void instance_pause_events(struct instance *instance, bool paused);
 /* [core] Nobody waits any more (deadline): no MAIL_DONE will follow from now on (one already in the inbox
  * may), what arrives is counted as late, cancel() is called unless the function hasn't been yet: then
  * it never is. */
@@ -134,6 +141,11 @@ void instance_free(struct instance *instance);
 void instance_abandon(struct instance *instance);
 /* [core] What keeps it from ending, for people: "create() running for 12 s", "hold: curl transfer (3 s)". */
 void instance_waiting_for(struct instance *instance, struct text_buffer *out);
+
+/* [core] For how long the provider's function that its thread is in has been running; 0: it is in none. */
+uint64_t instance_busy_ms(struct instance *instance);
+/* [core] How many holds keep it loaded; their reasons are appended. */
+size_t instance_holds(struct instance *instance, struct text_buffer *reasons);
 
 /* late: answers for requests that are over (each request once, however many rows and calls); doubled: second
  * done() calls; invalid, busy: refused calls; events: taken ones. */

@@ -71,6 +71,7 @@ int judge_entry(const char *what, const dback_entry *entry, size_t available, st
         (result = copy_label(what, "name", entry->name, judged.name, err)) < 0 ||
         (result = copy_label(what, "version", entry->version, judged.version, err)) < 0)
         return result;
+    judged.minor = entry->minor;
     const dback_vtable *vtable = entry->vtable;
     if (!vtable)
         return fail(err, -EINVAL, "%s: its dback_provider has no vtable", what);

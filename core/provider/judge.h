@@ -8,6 +8,7 @@
 
 struct judged {
     char name[65], version[65];
+    uint16_t minor;      /* of the ABI that it was built for */
     dback_vtable vtable; /* members that the provider's own doesn't cover are NULL */
 };
 

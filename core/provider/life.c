@@ -326,12 +326,11 @@ static void finish(struct instance *instance)
     pthread_mutex_lock(&instance->mutex);
     bool abandoned = instance->abandoned;
     int result = pthread_create(&closer, NULL, unload_after_thread, instance);
-    if (result == 0) {
+    if (result == 0)
         instance->last_thread = closer;
-        instance->handed_over = true;
-    }
-    if (abandoned) /* nobody joins the last one */
-        pthread_detach(result == 0 ? closer : pthread_self());
+    instance->last_is_known = true;
+    if (abandoned) /* nobody joins it */
+        pthread_detach(instance->last_thread);
     pthread_mutex_unlock(&instance->mutex);
     if (result != 0)
         unload(instance);

@@ -164,6 +164,16 @@ static const char *loader_message(const char *copy)
     return text;
 }
 
+/* In the object itself: dlsym() looks into the libraries that it is linked with, too, which are no private
+ * copies; and a symbol may be a mere number. */
+static bool lies_within(const struct image *image, void *symbol)
+{
+    Dl_info info;
+    struct link_map *own = NULL, *owner = NULL;
+    return dlinfo(image->handle, RTLD_DI_LINKMAP, &own) == 0 &&
+           dladdr1(symbol, &info, (void **)&owner, RTLD_DL_LINKMAP) && owner == own;
+}
+
 static int find_entry(const char *file, struct image *image, char *err)
 {
     void *symbol = dlsym(image->handle, "dback_provider");
@@ -172,6 +182,11 @@ static int find_entry(const char *file, struct image *image, char *err)
                     "%s exports no symbol dback_provider, so it is no provider; define it with "
                     "DBACK_PROVIDER_ENTRY of "
                     "dback/provider.h",
+                    file);
+    if (!lies_within(image, symbol))
+        return fail(err, -EINVAL,
+                    "%s: its dback_provider isn't in it; define it with DBACK_PROVIDER_ENTRY of "
+                    "dback/provider.h in the object itself",
                     file);
     Dl_info info;
     const ElfW(Sym) *details = NULL;

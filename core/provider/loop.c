@@ -134,13 +134,25 @@ static int64_t check_watch(struct loop *loop, int fd, uint32_t events, dback_fd_
     return DBACK_INVALID;
 }
 
+static int duplicate_fd(int fd)
+{
+#ifdef __SANITIZE_THREAD__ /* which knows dup(), and would take this number's last use for a race */
+    int duplicate = dup(fd);
+    if (duplicate >= 0)
+        fcntl(duplicate, F_SETFD, FD_CLOEXEC);
+    return duplicate;
+#else
+    return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+#endif
+}
+
 int64_t loop_watch(struct loop *loop, int fd, uint32_t events, dback_fd_callback callback, void *arg,
                    const char **why)
 {
     int64_t result = check_watch(loop, fd, events, callback, why);
     if (result < 0)
         return result;
-    int duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int duplicate = duplicate_fd(fd);
     if (duplicate < 0) {
         *why = errno == EBADF ? "this fd is not open" : "the process has no file descriptor left";
         return errno == EBADF ? DBACK_INVALID : DBACK_LIMIT;

@@ -40,6 +40,7 @@ void outbox_init(struct outbox *outbox, uv_async_t *wake, size_t event_limit)
     pthread_mutex_init(&outbox->mutex, NULL);
     mailbox_init(&outbox->inbox, wake);
     atomic_init(&outbox->closed, false);
+    atomic_init(&outbox->paused, false);
     atomic_init(&outbox->events, 0);
     outbox->event_limit = event_limit;
 }
@@ -62,6 +63,13 @@ void outbox_close(struct outbox *outbox)
     pthread_mutex_unlock(&outbox->mutex);
 }
 
+void outbox_pause(struct outbox *outbox, bool paused)
+{
+    pthread_mutex_lock(&outbox->mutex);
+    atomic_store(&outbox->paused, paused);
+    pthread_mutex_unlock(&outbox->mutex);
+}
+
 bool outbox_post(struct outbox *outbox, struct instance_mail *mail)
 {
     pthread_mutex_lock(&outbox->mutex);
@@ -78,7 +86,8 @@ int32_t outbox_try(const struct outbox *outbox)
 {
     if (atomic_load(&outbox->closed))
         return DBACK_LATE;
-    return atomic_load(&outbox->events) >= outbox->event_limit ? DBACK_BUSY : DBACK_OK;
+    bool full = atomic_load(&outbox->events) >= outbox->event_limit;
+    return full || atomic_load(&outbox->paused) ? DBACK_BUSY : DBACK_OK;
 }
 
 int32_t outbox_post_event(struct outbox *outbox, struct instance_mail *mail)

@@ -17,6 +17,7 @@ struct outbox {
     pthread_mutex_t mutex;
     struct mailbox inbox; /* of the core */
     atomic_bool closed;
+    atomic_bool paused;   /* no events just now */
     atomic_size_t events; /* in the inbox, or taken and not handled yet */
     size_t event_limit;
 };
@@ -26,6 +27,9 @@ void outbox_init(struct outbox *outbox, uv_async_t *wake, size_t event_limit);
 void outbox_finish(struct outbox *outbox);
 /* [any] From now on only outbox_post_last() gets through. */
 void outbox_close(struct outbox *outbox);
+/* [any] From now on, or no longer, events are answered DBACK_BUSY. Those that were taken before are in the inbox when
+ * it returns. */
+void outbox_pause(struct outbox *outbox, bool paused);
 /* [any] Takes the mail. False: closed, it was dropped. */
 bool outbox_post(struct outbox *outbox, struct instance_mail *mail);
 /* [any] Would an event get through? DBACK_OK, DBACK_LATE or DBACK_BUSY: to be asked before it is copied. */

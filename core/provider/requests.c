@@ -24,6 +24,7 @@ struct request {
     bool previous_answered; /* how the generation before this one ended */
     bool previous_late;     /* and whether something late for it was counted */
     bool late;              /* the same, of a cancelled one */
+    bool overfull;          /* a row of it didn't fit into the bytes that are left */
     uint64_t number;
     struct question question;
     char *text;
@@ -35,24 +36,25 @@ struct requests {
     pthread_mutex_t mutex;
     struct outbox *outbox;
     struct tally *tally;
-    size_t server_limit, user_limit;
+    struct requests_limits limits;
+    struct budget *content;
     bool closed;
     struct request *slots[REQUESTS_MAX];
     size_t slot_count, idle_count;
     struct request_list idle; /* the longest free first */
     struct request_list work; /* queued and cancelled, oldest first */
-    size_t answer_bytes;
+    size_t row_bytes;         /* of all open answers */
 };
 
-struct requests *requests_create(struct outbox *outbox, struct tally *tally, uint32_t server_limit,
-                                 uint32_t user_limit)
+struct requests *requests_create(struct outbox *outbox, struct tally *tally,
+                                 const struct requests_limits *limits)
 {
     struct requests *requests = xcalloc(1, sizeof *requests);
     pthread_mutex_init(&requests->mutex, NULL);
     requests->outbox = outbox;
     requests->tally = tally;
-    requests->server_limit = server_limit;
-    requests->user_limit = user_limit;
+    requests->limits = *limits;
+    requests->content = budget_create();
     TAILQ_INIT(&requests->idle);
     TAILQ_INIT(&requests->work);
     return requests;
@@ -67,6 +69,7 @@ void requests_destroy(struct requests *requests)
         free(requests->slots[i]->text);
         free(requests->slots[i]);
     }
+    budget_unref(requests->content);
     pthread_mutex_destroy(&requests->mutex);
     free(requests);
 }
@@ -100,7 +103,7 @@ static void drop_answer(struct requests *requests, struct request *request)
 {
     if (!request->answer)
         return;
-    requests->answer_bytes -= answer_bytes(request->answer);
+    requests->row_bytes -= answer_bytes(request->answer);
     answer_free(request->answer);
     request->answer = NULL;
 }
@@ -114,7 +117,7 @@ static void release_slot(struct requests *requests, struct request *request, boo
     request->generation++;
     request->previous_answered = answered;
     request->previous_late = request->late;
-    request->late = false;
+    request->late = request->overfull = false;
     TAILQ_INSERT_TAIL(&requests->idle, request, link);
     requests->idle_count++;
 }
@@ -161,7 +164,7 @@ char *question_copy(struct question *to, const struct question *from)
                                    &to->password, &to->peer,      &to->path };
     size_t total = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++)
-        total += parts[i]->len;
+        total += parts[i]->len + 1;
     char *text = xmalloc(total), *at = text;
     to->capability = from->capability;
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
@@ -169,6 +172,7 @@ char *question_copy(struct question *to, const struct question *from)
             memcpy(at, parts[i]->ptr, parts[i]->len);
         *copies[i] = (struct str){ at, parts[i]->len };
         at += parts[i]->len;
+        *at++ = '\0';
     }
     return text;
 }
@@ -238,8 +242,8 @@ static void begin(struct requests *requests, struct request *request, struct req
     work->text = request->text;
     request->text = NULL;
     request->state = OPEN;
-    request->answer = answer_create();
-    requests->answer_bytes += answer_bytes(request->answer);
+    request->answer = answer_create(requests->content);
+    requests->row_bytes += answer_bytes(request->answer);
     outbox_post(requests->outbox,
                 mail_create(&(struct instance_mail){ .kind = MAIL_STARTED, .request = request->number }));
 }
@@ -268,6 +272,28 @@ void request_work_finish(struct request_work *work)
 
 /* ------------------ the provider's side ------------------------------------------------------- */
 
+/* For `more` bytes of what this request asked for. */
+static bool has_room(const struct requests *requests, struct request *request, size_t more)
+{
+    const struct answer *answer = request->answer;
+    switch (request->question.capability) {
+    case CAP_STATIC:
+        return budget_used(requests->content) - answer->bytes.len + more <= requests->limits.content_bytes;
+    case CAP_SERVERS:
+        if (answer->server_count >= requests->limits.servers)
+            return false;
+        break;
+    case CAP_USERS:
+        if (answer->user_count >= requests->limits.users)
+            return false;
+        break;
+    default:
+        break;
+    }
+    request->overfull = request->overfull || requests->row_bytes + more > requests->limits.row_bytes;
+    return !request->overfull;
+}
+
 /* Begins a put: locks, and finds the request if it is open, asked for this and there is room for `more`
  * bytes. */
 static int32_t put_begin(struct requests *requests, dback_request token, enum capability capability,
@@ -281,19 +307,16 @@ static int32_t put_begin(struct requests *requests, dback_request token, enum ca
         tally_add(&requests->tally->invalid);
         return DBACK_INVALID;
     }
-    const struct answer *answer = request->answer;
-    if ((capability == CAP_SERVERS && answer->server_count >= requests->server_limit) ||
-        (capability == CAP_USERS && answer->user_count >= requests->user_limit) ||
-        requests->answer_bytes + more > ANSWERS_BYTES_MAX)
+    if (!has_room(requests, request, more))
         return DBACK_LIMIT;
-    requests->answer_bytes -= answer_bytes(request->answer);
+    requests->row_bytes -= answer_bytes(request->answer);
     return DBACK_OK;
 }
 
 static int32_t put_end(struct requests *requests, struct request *request, int32_t result)
 {
     if (result == DBACK_OK)
-        requests->answer_bytes += answer_bytes(request->answer);
+        requests->row_bytes += answer_bytes(request->answer);
     pthread_mutex_unlock(&requests->mutex);
     return result;
 }
@@ -338,7 +361,7 @@ int32_t requests_put_file(struct requests *requests, dback_request token, struct
                           struct str content_type)
 {
     struct request *request;
-    int32_t result = put_begin(requests, token, CAP_STATIC, path.len + content_type.len, &request);
+    int32_t result = put_begin(requests, token, CAP_STATIC, 0, &request);
     if (result == DBACK_OK)
         answer_set_file(request->answer, path, content_type);
     return put_end(requests, request, result);
@@ -350,7 +373,7 @@ int32_t requests_put_bytes(struct requests *requests, dback_request token, struc
     /* Megabytes are copied before the mutex is taken: the core asks under it. */
     char *block = bytes.len ? xstrndup(bytes.ptr, bytes.len) : NULL;
     struct request *request;
-    int32_t result = put_begin(requests, token, CAP_STATIC, bytes.len + content_type.len, &request);
+    int32_t result = put_begin(requests, token, CAP_STATIC, bytes.len, &request);
     if (result == DBACK_OK)
         answer_set_bytes(request->answer, block, bytes.len, content_type);
     else
@@ -370,6 +393,8 @@ static int32_t judge_result(const struct request *request, int32_t result, struc
                !answer->file.len) {
         len = snprintf(space, space_size,
                        "done() with DBACK_OK, but neither put_file() nor put_bytes() before it");
+    } else if (result == DBACK_OK && request->overfull) {
+        len = snprintf(space, space_size, "its rows take more memory than d-back is willing to hold");
     }
     if (len == 0)
         return result;
@@ -396,7 +421,7 @@ int32_t requests_done(struct requests *requests, dback_request token, int32_t re
     mail.result = judge_result(request, result, &text, space, sizeof space);
     mail.why = text;
     if (mail.result == DBACK_OK) {
-        requests->answer_bytes -= answer_bytes(request->answer);
+        requests->row_bytes -= answer_bytes(request->answer);
         mail.answer = request->answer;
         request->answer = NULL;
     }

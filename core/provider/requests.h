@@ -15,12 +15,18 @@
 #include "provider/tally.h"
 
 #define REQUESTS_MAX 16384
-#define ANSWERS_BYTES_MAX (512u << 20) /* of all open answers of one instance */
 
 struct requests;
 
-struct requests *requests_create(struct outbox *outbox, struct tally *tally, uint32_t server_limit,
-                                 uint32_t user_limit);
+/* What the provider may put. Rows beyond a count are left out of the answer, and the others stand; an answer
+ * whose rows don't fit into the bytes is a failure, because who isn't on it would be taken for gone. */
+struct requests_limits {
+    uint32_t servers, users; /* of one answer */
+    size_t row_bytes;        /* of all open answers */
+    size_t content_bytes;    /* for the web page, of all answers that exist, wherever they are */
+};
+struct requests *requests_create(struct outbox *outbox, struct tally *tally,
+                                 const struct requests_limits *limits);
 void requests_destroy(struct requests *requests);
 
 /* [core] `number` is the core's own. -EAGAIN: too many; -ESHUTDOWN: closed. */

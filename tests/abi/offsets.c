@@ -28,7 +28,7 @@ int main(void)
     MEMBER(dback_user, role_color);
     SIZE(dback_login);
     MEMBER(dback_login, size);
-    MEMBER(dback_login, reserved);
+    MEMBER(dback_login, flags);
     MEMBER(dback_login, server);
     MEMBER(dback_login, token);
     MEMBER(dback_login, user_json);

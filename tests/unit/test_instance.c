@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-/* ------------------ create ------------------------------------------------------------------- */
+/* ------------------ create -------------------------------------------------------------------- */
 
 static void test_a_whole_life(void **state)
 {
@@ -79,6 +79,61 @@ static void test_create_fails(void **state)
                         "provider test in d-back.cfg");
     assert_create_fails(fail_without_end, "test: xxxxxxxxxxxxxxxxxxxxxxxxxxxx");
     assert_create_fails(answer_nonsense, "test: create() failed with 3 and gave no reason");
+}
+
+/* A thread that create() started and left running when it failed, as a hold says. */
+static pthread_t left_behind;
+
+static void *outlast_create(void *arg)
+{
+    wait_at_gate();
+    puppet.seen[1] = emit_message("s", "hello");
+    puppet.seen[2] = done(1, DBACK_OK);
+    puppet.host->log(puppet.host, DBACK_LOG_INFO, dback_text("still here"));
+    atomic_store(&puppet.gate, false);
+    puppet.host->release(puppet.host, (uint64_t)(uintptr_t)arg);
+    return NULL;
+}
+
+static void never_due(void *arg)
+{
+    (void)arg;
+    puppet.seen[3]++;
+}
+
+static int32_t fail_with_everything(char *error, size_t error_size)
+{
+    uint64_t hold = puppet.host->hold(puppet.host, dback_text("left behind"));
+    snprintf(error, error_size, "no luck");
+    puppet.seen[0] = emit_message("s", "before it fails");
+    puppet.host->start_timer(puppet.host, 0, 1, never_due, NULL);
+    pthread_create(&left_behind, NULL, outlast_create, (void *)(uintptr_t)hold);
+    return DBACK_FAILED;
+}
+
+static void test_create_fails_and_leaves_a_thread(void **state)
+{
+    (void)state;
+    struct instance_config settings = instance_settings();
+    puppet.on_create = fail_with_everything;
+    world.instance = instance_start(&settings);
+    expect_mail(MAIL_EVENT);
+    struct instance_mail *mail = next_mail(MAIL_CREATED);
+    assert_true(str_equal(mail->why, STR("test: no luck")));
+    instance_mail_free(mail);
+    instance_stop(world.instance);
+    WAIT_UNTIL(waiting_for("hold: left behind"));
+    assert_null(try_mail());
+    atomic_store(&puppet.gate, true);
+    expect_mail(MAIL_STOPPED);
+    pthread_join(left_behind, NULL);
+    instance_free(world.instance);
+    assert_int_equal(puppet.seen[0], DBACK_OK);
+    assert_int_equal(puppet.seen[1], DBACK_LATE);
+    assert_int_equal(puppet.seen[2], DBACK_LATE);
+    assert_int_equal(puppet.seen[3], 0); /* its timers went with create() */
+    assert_int_equal(puppet.destroys, 0);
+    assert_true(log_says("still here"));
 }
 
 static void test_no_entry(void **state)
@@ -164,7 +219,7 @@ static void test_the_core_is_woken(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-/* ------------------ answers ------------------------------------------------------------------ */
+/* ------------------ answers ------------------------------------------------------------------- */
 
 static void answer_now(dback_request request, dback_str server)
 {
@@ -321,7 +376,7 @@ static void test_answers_from_ten_threads(void **state)
     finish();
 }
 
-/* ------------------ cancel ------------------------------------------------------------------- */
+/* ------------------ cancel -------------------------------------------------------------------- */
 
 static void answer_at_gate(dback_request request, dback_str server)
 {
@@ -380,7 +435,7 @@ static void test_open_requests_at_the_end(void **state)
     instance_free(world.instance);
 }
 
-/* ------------------ events ------------------------------------------------------------------- */
+/* ------------------ events -------------------------------------------------------------------- */
 
 static void test_a_full_inbox(void **state)
 {
@@ -444,7 +499,7 @@ static void test_its_lines_in_the_log(void **state)
     assert_in_range(st.st_size, 2048, 4096);
 }
 
-/* ------------------ the end ------------------------------------------------------------------ */
+/* ------------------ the end ------------------------------------------------------------------- */
 
 static void look_around_in_quiesce(void)
 {
@@ -553,10 +608,10 @@ static void test_abandoned_in_a_request(void **state)
     assert_int_equal(puppet.users, 1);
 }
 
-/* ------------------ everything at once ------------------------------------------------------- */
+/* ------------------ everything at once -------------------------------------------------------- */
 
 static atomic_bool storm_fades, storm_over;
-static pthread_t storm_threads[4];
+static pthread_t storm_threads[10];
 
 static void *storm(void *arg)
 {
@@ -567,8 +622,10 @@ static void *storm(void *arg)
         if (!atomic_load(&storm_fades))
             hold = puppet.host->hold(puppet.host, dback_text("storm"));
         emit_message("s", "hello");
+        emit_message("", "refused");
         put_user(puppet.request, "someone");
         done(puppet.request, DBACK_OK);
+        puppet.host->release(puppet.host, hold);
         puppet.host->release(puppet.host, hold);
     }
     return NULL;
@@ -622,6 +679,47 @@ static void test_calls_until_the_very_end(void **state)
     assert_int_equal(puppet.destroys, 20);
 }
 
+static void stall_in_users(dback_request request, dback_str server)
+{
+    (void)request;
+    (void)server;
+    while (!atomic_load(&storm_fades))
+        nap();
+}
+
+/* Given up while ten threads are in the middle of its functions; what they do touches nothing of ours any
+ * more, and when the one that was waited for comes back after all, it ends in order. */
+static void test_abandoned_in_a_storm(void **state)
+{
+    (void)state;
+    puppet.on_create = create_storm;
+    puppet.on_destroy = end_storm;
+    puppet.on_users = stall_in_users;
+    for (int round = 0; round < 10; round++) {
+        atomic_store(&storm_fades, false);
+        atomic_store(&storm_over, false);
+        atomic_store(&puppet.gate, false);
+        start();
+        ask(1, CAP_USERS);
+        expect_mail(MAIL_STARTED);
+        atomic_store(&puppet.gate, true);
+        if (round % 2)
+            instance_stop(world.instance);
+        WAIT_UNTIL(waiting_for("users() running for"));
+        while (world.waiting) { /* taken from an inbox that is about to be given up */
+            struct mail *next = world.waiting->next;
+            instance_mail_free((struct instance_mail *)world.waiting);
+            world.waiting = next;
+        }
+        instance_abandon(world.instance);
+        log_destroy(world.log);
+        world.log = NULL;
+        atomic_store(&storm_fades, true);
+        WAIT_UNTIL(puppet.destroys == round + 1);
+        assert_int_equal(log_create(&world.log, LOG_DEBUG, LOG_TEXT, world.log_file, NULL), 0);
+    }
+}
+
 #define WITH_PUPPET(test) cmocka_unit_test_setup_teardown(test, make_puppet, remove_puppet)
 
 int main(void)
@@ -629,6 +727,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_PUPPET(test_a_whole_life),
         WITH_PUPPET(test_create_fails),
+        WITH_PUPPET(test_create_fails_and_leaves_a_thread),
         WITH_PUPPET(test_no_entry),
         WITH_PUPPET(test_abandoned_in_create),
         WITH_PUPPET(test_stopped_during_create),
@@ -649,6 +748,7 @@ int main(void)
         WITH_PUPPET(test_watched_is_coalesced),
         WITH_PUPPET(test_abandoned_in_a_request),
         WITH_PUPPET(test_calls_until_the_very_end),
+        WITH_PUPPET(test_abandoned_in_a_storm),
     };
     return cmocka_run_group_tests(tests, make_world, remove_world);
 }

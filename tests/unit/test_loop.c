@@ -58,8 +58,7 @@ static int64_t start_timer(uint64_t delay_ms, uint64_t repeat_ms, dback_timer_ca
     return puppet.host->start_timer(puppet.host, delay_ms, repeat_ms, callback, &puppet);
 }
 
-/* ------------------------------------------------------------------ watches
- * --------------------------------- */
+/* ------------------ watches ------------------------------------------------------------------- */
 
 static void on_readable(void *arg, int fd, uint32_t events)
 {
@@ -200,8 +199,7 @@ static void test_what_is_left_is_unwatched(void **state)
     assert_int_equal(entries_of("/proc/self/fd"), before);
 }
 
-/* ------------------------------------------------------------------ timers
- * ---------------------------------- */
+/* ------------------ timers -------------------------------------------------------------------- */
 
 static void count_call(void *arg)
 {

@@ -9,25 +9,28 @@
 #include <pthread.h>
 #include <stdio.h>
 
-/* ------------------------------------------------------------------ requests
- * -------------------------------- */
+/* ------------------ requests ------------------------------------------------------------------ */
 
 static struct outbox outbox;
 static struct tally tally;
 static struct requests *requests;
 
-static int begin_with(uint32_t server_limit, uint32_t user_limit)
+static const struct requests_limits limits = {
+    .servers = 100, .users = 100, .row_bytes = 1 << 26, .content_bytes = 1 << 26
+};
+
+static int begin_with(const struct requests_limits *with)
 {
     memset(&tally, 0, sizeof tally);
     outbox_init(&outbox, NULL, 10);
-    requests = requests_create(&outbox, &tally, server_limit, user_limit);
+    requests = requests_create(&outbox, &tally, with);
     return 0;
 }
 
 static int begin(void **state)
 {
     (void)state;
-    return begin_with(100, 100);
+    return begin_with(&limits);
 }
 
 static int end(void **state)
@@ -104,6 +107,7 @@ static void test_one_answer(void **state)
     struct request_work work;
     assert_true(requests_next(requests, &work));
     assert_true(str_equal(work.question.server, STR("guild")));
+    assert_int_equal(work.question.server.ptr[5], '\0'); /* doesn't run on into a token */
     expect_started(77);
     char uid[] = "alice";
     struct user_row row = { .uid = { uid, 5 }, .status = DBACK_STATUS_IDLE };
@@ -237,7 +241,7 @@ static void test_numbers_are_never_reused(void **state)
     free(seen);
 }
 
-static void test_at_most_4096_are_open(void **state)
+static void test_only_so_many_are_open(void **state)
 {
     (void)state;
     for (uint64_t i = 0; i < REQUESTS_MAX; i++)
@@ -258,7 +262,7 @@ static void test_row_limits(void **state)
 {
     (void)state;
     end(NULL);
-    begin_with(2, 3);
+    begin_with(&(struct requests_limits){ 2, 3, limits.row_bytes, limits.content_bytes });
     struct server_row server = { .discord_id = STR("1"), .id = STR("one"), .name = STR("One") };
     dback_request token = open_request(1, CAP_SERVERS);
     assert_int_equal(requests_put_server(requests, token, &server), DBACK_OK);
@@ -313,26 +317,72 @@ static void test_single_values(void **state)
     instance_mail_free(mail);
 }
 
-static void test_bytes_of_all_answers(void **state)
+/* A list that was cut short would say that the rest has left. */
+static void test_rows_that_do_not_fit_are_a_failure(void **state)
 {
     (void)state;
-    struct str large = { xcalloc(1, BYTES_MAX), BYTES_MAX };
-    dback_request tokens[40];
-    unsigned taken = 0;
-    for (uint64_t i = 0; i < ARRAY_LENGTH(tokens); i++) {
-        tokens[i] = open_request(i, CAP_STATIC);
-        int32_t result = requests_put_bytes(requests, tokens[i], large, STR(""));
-        assert_true(result == DBACK_OK || result == DBACK_LIMIT);
-        taken += result == DBACK_OK;
+    end(NULL);
+    begin_with(&(struct requests_limits){ 100, 100000, 1 << 20, 1 << 20 });
+    dback_request large = open_request(1, CAP_USERS), small = open_request(2, CAP_USERS);
+    int32_t result;
+    unsigned rows = 0;
+    while ((result = requests_put_user(requests, large, &alice)) == DBACK_OK)
+        rows++;
+    assert_int_equal(result, DBACK_LIMIT);
+    assert_in_range(rows, 1000, 99999);
+    requests_done(requests, large, DBACK_OK, STR(""));
+    struct instance_mail *mail = expect_done(1, DBACK_FAILED);
+    assert_true(str_equal(mail->why, STR("its rows take more memory than d-back is willing to hold")));
+    assert_null(mail->answer);
+    instance_mail_free(mail);
+    /* What is open beside it isn't harmed, nor is what comes next in its slot. */
+    assert_int_equal(requests_put_user(requests, small, &alice), DBACK_OK);
+    requests_done(requests, small, DBACK_OK, STR(""));
+    instance_mail_free(expect_done(2, DBACK_OK));
+    for (uint64_t i = 3; i < 200; i++) {
+        requests_done(requests, open_request(i, CAP_USERS), DBACK_OK, STR(""));
+        instance_mail_free(expect_done(i, DBACK_OK));
     }
-    assert_int_equal(taken, ANSWERS_BYTES_MAX / BYTES_MAX - 1);
-    requests_cancel(requests, 0);
-    assert_int_equal(requests_put_bytes(requests, tokens[39], large, STR("")), DBACK_OK);
-    free((char *)large.ptr);
 }
 
-/* ------------------------------------------------------------------ many threads
- * ---------------------------- */
+/* Bytes count as long as anybody has them: a viewer may be sent them for minutes. */
+static void test_content_counts_until_it_is_freed(void **state)
+{
+    (void)state;
+    end(NULL);
+    begin_with(&(struct requests_limits){ 100, 100, 1 << 20, 1000 });
+    char bytes[400] = { 0 };
+    const struct str content = { bytes, sizeof bytes };
+    dback_request token[4];
+    for (uint64_t i = 0; i < 4; i++)
+        token[i] = open_request(i, CAP_STATIC);
+    for (int i = 0; i < 10; i++) /* anew: the old ones are gone */
+        assert_int_equal(requests_put_bytes(requests, token[0], content, STR("")), DBACK_OK);
+    assert_int_equal(requests_put_bytes(requests, token[1], content, STR("")), DBACK_OK);
+    assert_int_equal(requests_put_bytes(requests, token[2], content, STR("")), DBACK_LIMIT);
+    assert_int_equal(requests_put_file(requests, token[2], STR("/a/file"), STR("")), DBACK_OK);
+    /* Rows aren't crowded out. */
+    assert_int_equal(requests_put_user(requests, open_request(9, CAP_USERS), &alice), DBACK_OK);
+
+    requests_done(requests, token[0], DBACK_OK, STR(""));
+    struct instance_mail *mail = expect_done(0, DBACK_OK);
+    assert_int_equal(requests_put_bytes(requests, token[3], content, STR("")), DBACK_LIMIT);
+    instance_mail_free(mail);
+    assert_int_equal(requests_put_bytes(requests, token[3], content, STR("")), DBACK_OK);
+    assert_int_equal(requests_put_bytes(requests, token[2], content, STR("")), DBACK_LIMIT);
+    assert_true(requests_cancel(requests, 1));
+    assert_int_equal(requests_put_bytes(requests, token[2], content, STR("")), DBACK_OK);
+
+    /* The answer outlives the instance. */
+    requests_done(requests, token[3], DBACK_OK, STR(""));
+    mail = expect_done(3, DBACK_OK);
+    end(NULL);
+    assert_int_equal(mail->answer->bytes.len, sizeof bytes);
+    instance_mail_free(mail);
+    begin(NULL);
+}
+
+/* ------------------ many threads -------------------------------------------------------------- */
 
 enum { THREADS = 8, EACH = 500 };
 
@@ -397,8 +447,7 @@ static void test_from_many_threads(void **state)
     assert_int_equal(shared.answered + shared.late, THREADS * THREADS * EACH);
 }
 
-/* ------------------------------------------------------------------ rows
- * ------------------------------------ */
+/* ------------------ rows ---------------------------------------------------------------------- */
 
 static struct row_fault fault;
 
@@ -623,10 +672,11 @@ int main(void)
         WITH_TABLE(test_cancel_before_it_ran),
         WITH_TABLE(test_closing),
         WITH_TABLE(test_numbers_are_never_reused),
-        WITH_TABLE(test_at_most_4096_are_open),
+        WITH_TABLE(test_only_so_many_are_open),
         WITH_TABLE(test_row_limits),
         WITH_TABLE(test_single_values),
-        WITH_TABLE(test_bytes_of_all_answers),
+        WITH_TABLE(test_rows_that_do_not_fit_are_a_failure),
+        WITH_TABLE(test_content_counts_until_it_is_freed),
         WITH_TABLE(test_from_many_threads),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_servers),

@@ -1,59 +1,39 @@
 /* The daemon d-back: options in, exit code out. Everything else is the library's (dback/dback.h). */
 #include "base/text.h"
+#include "config/command_line.h"
 #include "config/config.h"
 
 #include <dback/dback.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Exit codes, which scripts may rely on. */
 #define EXIT_FAILED 1 /* it could not run */
 #define EXIT_USAGE 2  /* a mistake in the command line or the configuration */
 
-#define ERROR_SIZE 16384
+#define ERROR_SIZE 4096
 
-static const char help[] =
-    "d-back, the server behind d-zone: shows a Discord community, live, in the browser.\n"
-    "\n"
-    "usage: d-back [options]\n"
-    "\n"
-    "  --config FILE      read this configuration (default: D_BACK_CONFIG, else the installed\n"
-    "                     d-back.cfg; without any: the mock provider on localhost:3000)\n"
-    "  --host HOST        listen on every address that HOST means\n"
-    "  --port N           listen on this port (0: a free one)\n"
-    "  --static-dir DIR   serve this folder in place of the built-in page\n"
-    "  --check-config     print the effective configuration, or every mistake in it, and exit\n"
-    "  --version          print the version and exit\n"
-    "  --help             print this and exit\n"
-    "\n"
-    "Options beat the environment (D_BACK_CONFIG, D_BACK_HOST, D_BACK_PORT, D_BACK_STATIC_DIR),\n"
-    "which beats the file.\n"
-    "\n"
-    "signals:     SIGTERM, SIGINT  close every session and end\n"
-    "             SIGHUP           read the configuration anew; viewers stay connected\n"
-    "             SIGUSR1          open the log file anew (after rotation)\n"
-    "exit codes:  0 clean stop, 1 run-time failure, 2 mistake in the options or the configuration\n"
-    "\n"
-    "examples:    d-back                          the mock's world on http://localhost:3000\n"
-    "             d-back --config d-back.cfg\n"
-    "             d-back --check-config --config d-back.cfg && kill -HUP \"$(pidof d-back)\"\n";
+static void fill_in_options(struct option options[DAEMON_OPTION_COUNT + 1])
+{
+    for (int i = 0; i < DAEMON_OPTION_COUNT; i++)
+        options[i] = (struct option){ daemon_options[i].name,
+                                      daemon_options[i].argument ? required_argument : no_argument, NULL, i };
+    options[DAEMON_OPTION_COUNT] = (struct option){ NULL, 0, NULL, 0 };
+}
 
-enum { OPT_CONFIG = 256, OPT_HOST, OPT_PORT, OPT_STATIC_DIR, OPT_CHECK, OPT_VERSION, OPT_HELP };
-
-static const struct option options[] = {
-    { "config", required_argument, NULL, OPT_CONFIG },
-    { "host", required_argument, NULL, OPT_HOST },
-    { "port", required_argument, NULL, OPT_PORT },
-    { "static-dir", required_argument, NULL, OPT_STATIC_DIR },
-    { "check-config", no_argument, NULL, OPT_CHECK },
-    { "version", no_argument, NULL, OPT_VERSION },
-    { "help", no_argument, NULL, OPT_HELP },
-    { NULL, 0, NULL, 0 },
-};
+static void print_help(void)
+{
+    struct text_buffer text = { 0 };
+    daemon_help(&text);
+    fwrite(text.ptr, 1, text.len, stdout);
+    text_finish(&text);
+}
 
 static int usage_error(void)
 {
@@ -61,35 +41,52 @@ static int usage_error(void)
     return EXIT_USAGE;
 }
 
+/* A descriptor from 0 to 2 that is closed would be given to the next socket or file that is opened: the log
+ * would then be written into it. /dev/null takes its place, opened the wrong way round, so that using it
+ * fails as it would have. */
+static void occupy_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            exit(EXIT_FAILED); /* and there may be no place to say why */
+}
+
 /* What was printed really went out: a full disk or a closed pipe is a failure. */
 static int flushed(void)
 {
-    return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_SUCCESS : EXIT_FAILED;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    fputs("d-back: standard output can't be written\n", stderr);
+    return EXIT_FAILED;
 }
 
-static int check_config(const dback_options *given)
+/* False with every mistake told. `print`: else the effective configuration is printed. */
+static bool configuration_is_right(const dback_options *given, bool print)
 {
     struct config *config;
     struct text_buffer text = { 0 };
-    int code = config_load(&config,
-                           &(struct config_overrides){ .file = given->config_file,
-                                                       .host = given->host,
-                                                       .port = given->port,
-                                                       .static_dir = given->static_dir },
-                           &text);
-    if (code == 0) {
-        config_print(config, &text);
+    bool right = config_load(&config,
+                             &(struct config_overrides){ .file = given->config_file,
+                                                         .host = given->host,
+                                                         .port = given->port,
+                                                         .static_dir = given->static_dir },
+                             &text) == 0;
+    if (right) {
+        /* The daemon has no providers but those of the configuration. */
+        right = config_check_servers(config, &text) == 0;
+        if (right && print)
+            config_print(config, &text);
         config_unref(config);
     }
-    fwrite(text.ptr, 1, text.len, code == 0 ? stdout : stderr);
+    if (text.len)
+        fwrite(text.ptr, 1, text.len, right ? stdout : stderr);
     text_finish(&text);
-    return code == 0 ? flushed() : EXIT_USAGE;
+    return right;
 }
 
-/* One line each, so that a log keeps them apart. */
 static int failed(const char *error, int code)
 {
-    fprintf(stderr, "d-back: %s%s", error, *error && error[strlen(error) - 1] == '\n' ? "" : "\n");
+    fprintf(stderr, "d-back: %s\n", error);
     return code;
 }
 
@@ -105,38 +102,44 @@ static int serve(const dback_options *given)
         result = failed(error, EXIT_FAILED);
     else if (code == 0 && dback_run(server) < 0)
         result = EXIT_FAILED;
+    bool threads_run_on = dback_abandoned(server) > 0;
     dback_destroy(server);
+    if (threads_run_on) /* what runs at the exit would pull libraries away from under them */
+        _exit(result);
     return result;
 }
 
 int main(int argc, char **argv)
 {
-    dback_options given = { .size = sizeof given };
+    dback_options given = { .size = sizeof given, .operated = 1 };
+    struct option options[DAEMON_OPTION_COUNT + 1];
     bool check = false;
     int option;
+    fill_in_options(options);
+    occupy_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
-        case OPT_CONFIG:
+        case DAEMON_CONFIG:
             given.config_file = optarg;
             break;
-        case OPT_HOST:
+        case DAEMON_HOST:
             given.host = optarg;
             break;
-        case OPT_PORT:
+        case DAEMON_PORT:
             given.port = optarg;
             break;
-        case OPT_STATIC_DIR:
+        case DAEMON_STATIC_DIR:
             given.static_dir = optarg;
             break;
-        case OPT_CHECK:
+        case DAEMON_CHECK_CONFIG:
             check = true;
             break;
-        case OPT_VERSION:
+        case DAEMON_VERSION:
             printf("d-back %s\n", dback_version());
             return flushed();
-        case OPT_HELP:
-            fputs(help, stdout);
+        case DAEMON_HELP:
+            print_help();
             return flushed();
         default:
             return usage_error();
@@ -146,5 +149,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "d-back: \"%s\" is no option\n", argv[optind]);
         return usage_error();
     }
-    return check ? check_config(&given) : serve(&given);
+    /* The library reads it once more; here every mistake is told the same way, whoever asked. */
+    if (!configuration_is_right(&given, check))
+        return EXIT_USAGE;
+    return check ? flushed() : serve(&given);
 }

@@ -1,6 +1,7 @@
-/* The life of a struct config, and what differs between two of them. */
+/* The life of a struct config, whether it leaves anything to serve, and what differs between two of them. */
 #include "config/reader.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct config *config_create(void)
@@ -10,6 +11,7 @@ struct config *config_create(void)
     config->origins = xcalloc(key_count, sizeof(char *));
     key_store_defaults(GROUP_TOP, config);
     key_store_defaults(GROUP_LOG, config);
+    key_store_defaults(GROUP_CONTROL, config);
     key_store_defaults(GROUP_LIMITS, config);
     return config;
 }
@@ -46,13 +48,34 @@ void config_unref(struct config *config)
     free(config->plugin_dir);
     free(config->trusted_proxies);
     free(config->log.file);
+    free(config->control.socket);
+    free(config->control.listen);
+    free(config->control.token_file);
     for (size_t i = 0; i < config->provider_count; i++)
         free_provider(&config->providers[i]);
     free(config->providers);
     for (int i = 0; i < CAP_COUNT; i++)
         free(config->routes[i].order);
     free_origins(config->origins);
+    free(config->providers_origin);
     free(config);
+}
+
+int config_check_servers(const struct config *config, struct text_buffer *mistakes)
+{
+    struct mistakes told = { .out = mistakes };
+    const char *route = config->origins[key_index(key_find(GROUP_ROUTES, "servers"))];
+    if (config->routes[CAP_SERVERS].count > 0)
+        return 0;
+    if (config->provider_count == 0)
+        mistake(&told, config->providers_origin,
+                "\"providers\" is empty, so that there are no servers; allowed: at least one entry, as "
+                "{ name = \"mock\"; plugin = \"mock\"; }");
+    else
+        mistake(&told, route,
+                "\"routes.servers\" is empty, so that there are no servers; allowed: the name of at least "
+                "one provider");
+    return -EINVAL;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -66,6 +89,8 @@ static bool same_value(const struct key *key, const struct config *a, const stru
     case KEY_HOST:
     case KEY_FOLDER:
     case KEY_FILE:
+    case KEY_SOCKET:
+    case KEY_ENDPOINT:
         return same_text(key_load_text(key, a), key_load_text(key, b));
     default:
         return key_load(key, a) == key_load(key, b);

@@ -45,6 +45,7 @@ struct config {
     bool static_dir_is_own; /* the operator named it: then the index redirects with socketURL */
     char *plugin_dir;
     bool http, announce_socket_url;
+    bool watch_plugins;
     struct network *trusted_proxies;
     size_t trusted_proxy_count;
     struct {
@@ -52,6 +53,12 @@ struct config {
         enum log_format format;
         char *file; /* NULL: stderr */
     } log;
+    struct {
+        char *socket;           /* NULL: none */
+        bool socket_is_default; /* nobody named it: where another d-back has it, this one goes without */
+        char *listen;           /* "127.0.0.1:3001", "[::1]:3001"; NULL: none */
+        char *token_file;       /* not NULL when `listen` isn't */
+    } control;
     struct {
         uint32_t connections;               /* open at once, in all */
         uint32_t connections_per_address;   /* open at once from one; 0: any number, as with all of these */
@@ -109,9 +116,26 @@ struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
 /* [any] The effective configuration, in d-back.cfg syntax, with comments that name each key's source and
- * whether a change takes effect on reload. Of `options` what looks like a secret is masked: by its name (token,
- * password, ...; print.c has the list), unless that ends in _file, and addresses with a login in them. */
+ * whether a change takes effect on reload. Of `options` what looks like a secret is masked: by its name
+ * (token, password, ...; print.c has the list), unless that ends in _file, and addresses with a login in
+ * them. */
 void config_print(const struct config *config, struct text_buffer *out);
+
+/* [any] The same as JSON, for programs (docs/control-api.yaml, /v1/config). What needs a restart is in effect
+ * as in `started`. */
+void config_show(const struct config *config, const struct config *started, struct text_buffer *out);
+
+/* [any] `*out`: a configuration like `from`, but for this one provider. -ESRCH: there is none of that name;
+ * -EINVAL or -ENOENT: the plugin can't be used; with a sentence. */
+struct config_change {
+    const char *name;
+    const char *plugin; /* NULL: as before; a name or an absolute path */
+    const char
+        *options; /* JSON text of an object that is merged over the options that are there; NULL: none */
+    bool reset_options; /* first they are emptied */
+};
+int config_change_provider(struct config **out, const struct config *from, const struct config_change *change,
+                           char *err);
 
 /* [any] Where this binary finds its plugins and page: the build tree's when run from there
  * (build/bin/d-back -> build/plugins, build/page), else the prefix's that it stands in
@@ -119,6 +143,12 @@ void config_print(const struct config *config, struct text_buffer *out);
  * for. Caller frees. */
 char *config_default_plugin_dir(void);
 char *config_default_static_dir(void);
+
+/* [any] Where d-back puts its control socket when nobody says, and where d-backctl looks for one; see
+ * control_place.c. The paths are the caller's, each and the list (NULL-terminated), best first; the first one
+ * is where a daemon of this user puts it. */
+char **config_control_places(void);
+void config_control_places_free(char **places); /* NULL-safe */
 
 /* [any] The table of keys as the reference page's Markdown (docs/configuration.md is made of it and a
  * test compares). */

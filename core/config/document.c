@@ -6,13 +6,16 @@ static const struct {
 } sections[GROUP_COUNT] = {
     [GROUP_TOP] = { "At the top", "Outside of every group." },
     [GROUP_LOG] = { "log", "`log = { ... };`" },
+    [GROUP_CONTROL] = { "control",
+                        "`control = { ... };` Where the operator's API is; docs/operating.md says what it is "
+                        "for. Never on the port of the viewers." },
     [GROUP_LIMITS] = { "limits",
                        "`limits = { ... };` Whatever a viewer or a provider can make grow ends here. What "
                        "concerns a connection holds for those that open after the reload." },
     [GROUP_PROVIDER] = { "providers",
                          "`providers = ( { ... }, { ... } );` The list of providers, in the order in which "
                          "they are "
-                         "asked; at most 64. A reload starts new ones, stops those that are gone, and swaps "
+                         "asked; 1 to 64. A reload starts new ones, stops those that are gone, and swaps "
                          "those whose "
                          "entry or plugin file changed. Without this key there is one provider, `mock`." },
     [GROUP_ROUTES] = { "routes", "`routes = { ... };` For each question the names of the providers to ask, "
@@ -30,8 +33,9 @@ static void append_cell(struct text_buffer *out, const char *text, size_t len)
 
 static void append_default(const struct key *key, struct text_buffer *out)
 {
-    bool words = key->kind == KEY_FOLDER || key->kind == KEY_ROUTE;
-    bool quoted = key->kind == KEY_HOST || key->kind == KEY_FILE || key->kind == KEY_CHOICE;
+    bool words = key->kind == KEY_FOLDER || key->kind == KEY_SOCKET || key->kind == KEY_ROUTE;
+    bool quoted = key->kind == KEY_HOST || key->kind == KEY_FILE || key->kind == KEY_ENDPOINT ||
+                  key->kind == KEY_CHOICE;
     if (!key->fallback)
         text_append_literal(out, "none");
     else if (words)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 const char *const capability_names[CAP_COUNT] = { "servers", "users", "validate", "client_id", "static" };
-const char *const key_group_names[GROUP_COUNT] = { "", "log", "limits", "providers", "routes" };
+const char *const key_group_names[GROUP_COUNT] = { "", "log", "control", "limits", "providers", "routes" };
 
 static const char *const level_words[] = { "error", "warn", "info", "debug", NULL };
 static const char *const format_words[] = { "text", "json", NULL };
@@ -73,6 +73,13 @@ const struct key keys[] = {
       .fallback = "the installed plugins",
       .about = "Where plugins are that an entry of `providers` names without a slash. It must exist." },
     { .group = GROUP_TOP,
+      .name = "watch_plugins",
+      .kind = KEY_BOOLEAN,
+      IN_CONFIG(watch_plugins),
+      .fallback = "false",
+      .about = "Swap a provider whenever its plugin's file was built anew or replaced, once the writing has ended. For "
+               "whoever is writing one." },
+    { .group = GROUP_TOP,
       .name = "http",
       .kind = KEY_BOOLEAN,
       IN_CONFIG(http),
@@ -118,6 +125,34 @@ const struct key keys[] = {
       .restart = true,
       .about = "Where to; `\"\"` is standard error. SIGUSR1 opens the file anew after it was rotated." },
 
+    { .group = GROUP_CONTROL,
+      .name = "socket",
+      .kind = KEY_SOCKET,
+      IN_CONFIG(control.socket),
+      .fallback = "`control.sock` in the run-time folder",
+      .restart = true,
+      .about =
+          "The unix socket of the operator's API and of `d-backctl`, for the user and the group that d-back "
+          "runs as. `\"\"` is none." },
+    { .group = GROUP_CONTROL,
+      .name = "listen",
+      .kind = KEY_ENDPOINT,
+      IN_CONFIG(control.listen),
+      .fallback = "",
+      .restart = true,
+      .about =
+          "The same API on TCP besides, on the loopback only, for whoever shows the token of `token_file`. "
+          "`\"\"` is none." },
+    { .group = GROUP_CONTROL,
+      .name = "token_file",
+      .kind = KEY_FILE,
+      IN_CONFIG(control.token_file),
+      .fallback = "",
+      .restart = true,
+      .about = "The file with the token that requests over `listen` have to show (`Authorization: Bearer "
+               "TOKEN`): one line of 16 to 512 characters, not readable for everybody. It is read for each "
+               "request, so a new token counts at once." },
+
     LIMIT(connections, 1, 1000000, NULL, "20000",
           "Connections open at once, in all; one more is closed at once."),
     LIMIT(
@@ -147,7 +182,8 @@ const struct key keys[] = {
     LIMIT(log_size, 65536, 1073741824, "bytes", "1048576",
           "How far a viewer may be behind on a server's events before it gets a fresh snapshot instead."),
     LIMIT(slow_client_timeout_ms, 100, 3600000, "milliseconds", "30000",
-          "A viewer that takes nothing for so long, with something waiting for it, is closed."),
+          "A viewer that takes nothing for so long, with something waiting for it, is closed. A snapshot may "
+          "take as long, and as much longer for each MiB of it."),
     LIMIT(servers, 1, 100000, NULL, "2500",
           "Servers that one provider may name. Holds for providers that are started from then on."),
     LIMIT(
@@ -207,7 +243,7 @@ const struct key keys[] = {
                "`\"stop\"` doesn't. "
                "A failed `validate` never goes on: it keeps the viewer out." },
 
-    ROUTE("servers", "Who is asked which servers there are."),
+    ROUTE("servers", "Who is asked which servers there are. The daemon needs at least one."),
     ROUTE("users", "Who is asked for the users of a server."),
     ROUTE("validate", "Who is asked whether a viewer may join a passworded server."),
     ROUTE("client_id", "Who is asked for a server's OAuth client id."),
@@ -244,6 +280,8 @@ void key_append_allowed(const struct key *key, struct text_buffer *out)
         [KEY_NAME] = "1 to 64 letters, digits, \"_\", \".\" or \"-\"",
         [KEY_FOLDER] = "the path of a folder",
         [KEY_FILE] = "the path of a file, or \"\"",
+        [KEY_SOCKET] = "the path of a socket, at most 107 bytes, or \"\"",
+        [KEY_ENDPOINT] = "a loopback address and a port, as \"127.0.0.1:3001\" or \"[::1]:3001\", or \"\"",
         [KEY_PLUGIN] = "a plugin's name, as \"mock\", or a path with a slash",
         [KEY_NETWORKS] = "addresses and networks, as [\"127.0.0.1\", \"10.0.0.0/8\"]",
         [KEY_OPTIONS] = "a group { ... }",

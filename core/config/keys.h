@@ -9,8 +9,16 @@
 
 #include "config/config.h"
 
-enum key_group { GROUP_TOP, GROUP_LOG, GROUP_LIMITS, GROUP_PROVIDER, GROUP_ROUTES, GROUP_COUNT };
-/* As in the file: "", "log", "limits", "providers", "routes". */
+enum key_group {
+    GROUP_TOP,
+    GROUP_LOG,
+    GROUP_CONTROL,
+    GROUP_LIMITS,
+    GROUP_PROVIDER,
+    GROUP_ROUTES,
+    GROUP_COUNT
+};
+/* As in the file: "", "log", "control", "limits", "providers", "routes". */
 extern const char *const key_group_names[GROUP_COUNT];
 
 enum key_kind {
@@ -23,6 +31,8 @@ enum key_kind {
     KEY_NAME,
     KEY_FOLDER,
     KEY_FILE,
+    KEY_SOCKET,
+    KEY_ENDPOINT,
     KEY_PLUGIN,
     KEY_NETWORKS,
     KEY_OPTIONS,

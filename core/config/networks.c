@@ -68,6 +68,8 @@ bool network_parse(const char *text, struct network *out, char *err)
     }
     network.prefix = (unsigned)prefix + (is_v4 ? 96 : 0);
     struct network clean = network;
+    if (!is_v4 && prefix <= 32 && is_mapped(&network.address))
+        clean.prefix += 96; /* "::ffff:10.0.0.0/8": an IPv4 network was meant, not 120 bits of everything */
     clear_host_bits(&clean.address, clean.prefix);
     if (memcmp(&clean.address, &network.address, sizeof clean.address) != 0) {
         struct text_buffer meant = { 0 };

@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What the build says about the installation. */
+/* What the build says about the installation: where things go, and the way there from the binary's folder,
+ * which leads there too when all of it was installed with another prefix or moved. */
 #ifndef DBACK_PLUGIN_DIR
 #define DBACK_PLUGIN_DIR "/usr/lib/d-back/plugins"
 #endif
@@ -17,6 +18,15 @@
 #endif
 #ifndef DBACK_CONFIG_FILE
 #define DBACK_CONFIG_FILE "/etc/d-back/d-back.cfg"
+#endif
+#ifndef DBACK_PLUGINS_FROM_BIN
+#define DBACK_PLUGINS_FROM_BIN "../lib/d-back/plugins"
+#endif
+#ifndef DBACK_PAGE_FROM_BIN
+#define DBACK_PAGE_FROM_BIN "../share/d-back/page"
+#endif
+#ifndef DBACK_CONFIG_FROM_BIN
+#define DBACK_CONFIG_FROM_BIN "../etc/d-back/d-back.cfg"
 #endif
 
 char *path_join(const char *folder, const char *path)
@@ -79,17 +89,58 @@ static char *build_tree(const char *executable)
     return NULL;
 }
 
+/* `way` may begin with "../": what /proc/self/exe says has no symbolic links, so that goes up a folder. */
+static char *follow(const char *folder, const char *way)
+{
+    char *from = xstrdup(folder);
+    for (; strncmp(way, "../", 3) == 0; way += 3) {
+        char *above = path_folder(from);
+        free(from);
+        from = above;
+    }
+    char *path = path_join(from, way);
+    free(from);
+    return path;
+}
+
+/* In the prefix around `bin`. */
+static struct config_paths installed_around(const char *bin)
+{
+    return (struct config_paths){ .plugin_dir = follow(bin, DBACK_PLUGINS_FROM_BIN),
+                                  .static_dir = follow(bin, DBACK_PAGE_FROM_BIN),
+                                  .file = follow(bin, DBACK_CONFIG_FROM_BIN) };
+}
+
+static struct config_paths installed_as_configured(void)
+{
+    return (struct config_paths){ .plugin_dir = xstrdup(DBACK_PLUGIN_DIR),
+                                  .static_dir = xstrdup(DBACK_PAGE_DIR),
+                                  .file = xstrdup(DBACK_CONFIG_FILE) };
+}
+
+static void find_installed(struct config_paths *paths, const char *executable)
+{
+    char *bin = path_folder(executable);
+    *paths = installed_around(bin);
+    if (!path_is_folder(paths->static_dir)) {
+        config_paths_finish(paths);
+        *paths = installed_as_configured();
+    }
+    if (!path_is_there(paths->file)) {
+        free(paths->file);
+        paths->file = NULL;
+    }
+    free(bin);
+}
+
 void config_paths_find(struct config_paths *paths, const char *executable)
 {
     char *tree = build_tree(executable);
-    if (tree) {
+    if (tree)
         *paths = (struct config_paths){ path_join(tree, "plugins"), path_join(tree, "page"), NULL };
-        free(tree);
-        return;
-    }
-    *paths = (struct config_paths){ xstrdup(DBACK_PLUGIN_DIR), xstrdup(DBACK_PAGE_DIR), NULL };
-    if (path_is_there(DBACK_CONFIG_FILE))
-        paths->file = xstrdup(DBACK_CONFIG_FILE);
+    else
+        find_installed(paths, executable);
+    free(tree);
 }
 
 void config_paths_finish(struct config_paths *paths)

@@ -10,7 +10,9 @@ struct config_paths {
 };
 
 /* For the binary `executable`: FOLDER/bin/NAME with FOLDER/CMakeCache.txt is run from a build tree, all
- * others count as installed. `file` is set only when something of that name is there. */
+ * others count as installed: in the prefix around them when there is a page in it, else (a program with
+ * d-back inside) in the one that d-back was configured for. `file` is set only when something of that name is
+ * there. */
 void config_paths_find(struct config_paths *paths, const char *executable);
 /* For the running binary. */
 void config_paths_find_own(struct config_paths *paths);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#define MASKED "\"" OPTION_MASK "\""
+
 static void append_string(struct text_buffer *out, const char *text)
 {
     text_append_literal(out, "\"");
@@ -37,13 +39,21 @@ static bool name_holds(const char *name, const char *word)
     return false;
 }
 
-static bool name_is_secret(const char *name)
+bool option_is_secret(const char *name)
 {
-    static const char *const words[] = { "token", "password", "secret", "key" };
+    static const char *const words[] = { "token", "pass",       "pwd",    "secret", "key",
+                                         "auth",  "credential", "cookie", "webhook" };
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
         if (name_holds(name, words[i]))
             return !name_ends_with(name, "_file"); /* where a secret is may be shown */
     return false;
+}
+
+/* "scheme://user:password@host" */
+bool option_holds_login(const char *text)
+{
+    const char *address = strstr(text, "://");
+    return address && strchr(address, '@');
 }
 
 static bool all_strings(const json_t *array)
@@ -68,8 +78,8 @@ static void append_object(struct text_buffer *out, const json_t *object, int ind
     json_object_foreach((json_t *)object, name, value)
     {
         text_appendf(out, "%*s%s = ", indent + 2, "", name);
-        if (name_is_secret(name))
-            text_append_literal(out, "\"********\"");
+        if (option_is_secret(name))
+            text_append_literal(out, MASKED);
         else
             append_json(out, value, indent + 2);
         text_append_literal(out, ";\n");
@@ -99,7 +109,10 @@ static void append_json(struct text_buffer *out, const json_t *value, int indent
         append_array(out, value, indent);
         break;
     case JSON_STRING:
-        append_string(out, json_string_value(value));
+        if (option_holds_login(json_string_value(value)))
+            text_append_literal(out, MASKED);
+        else
+            append_string(out, json_string_value(value));
         break;
     case JSON_INTEGER:
         text_appendf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
@@ -183,9 +196,11 @@ static void append_route(struct text_buffer *out, const struct config *config, e
 }
 
 /* The page's default folder must not be written as if it were the operator's: a page of one's own is served
- * differently. */
+ * differently. Nor must the control socket's: one that was named has to be free. */
 static bool is_said_only(const struct key *key, const struct config *config)
 {
+    if (key->kind == KEY_SOCKET)
+        return config->control.socket_is_default;
     return key->kind == KEY_FOLDER && key_load_text(key, config) == config->static_dir &&
            !config->static_dir_is_own;
 }
@@ -243,6 +258,7 @@ void config_print(const struct config *config, struct text_buffer *out)
     }
     append_group(out, config, GROUP_TOP);
     append_group(out, config, GROUP_LOG);
+    append_group(out, config, GROUP_CONTROL);
     append_group(out, config, GROUP_LIMITS);
     bool built_in = config->provider_count == 1 && config->providers[0].line == 0;
     if (built_in)

@@ -57,12 +57,12 @@ static void check_entry(struct reader *reader, const struct provider_config *pro
         setting_mistake(reader, entry,
                         "this provider has no \"plugin\"; allowed: a plugin's name, as \"mock\", or "
                         "a path with a slash");
+    size_t name_index = key_index(key_find(GROUP_PROVIDER, "name"));
     for (const struct provider_config *other = reader->config->providers; provider->name && other < provider;
          other++)
         if (other->name && strcmp(other->name, provider->name) == 0)
-            setting_mistake(reader, entry,
-                            "a provider \"%s\" is there already (line %d); give each its own name",
-                            provider->name, other->line);
+            setting_mistake(reader, entry, "a provider \"%s\" is there already (%s); give each its own name",
+                            provider->name, other->origins[name_index]);
 }
 
 static void read_entry(struct reader *reader, const config_setting_t *entry)
@@ -92,13 +92,24 @@ void providers_read(struct reader *reader, const config_setting_t *setting)
                         PROVIDERS_MOST);
         return;
     }
+    reader->config->providers_origin = setting_place(reader, setting);
     reader->config->providers = xcalloc((size_t)count, sizeof *reader->config->providers);
     for (int i = 0; i < count; i++)
         read_entry(reader, config_setting_get_elem(setting, (unsigned)i));
 }
 
-/* NULL when it can be opened, else why not. */
-static const char *why_unreadable(const char *file)
+char *plugin_file(const char *plugin_dir, const char *plugin)
+{
+    struct text_buffer file = { 0 };
+    if (strchr(plugin, '/'))
+        return xstrdup(plugin);
+    text_appendf(&file, "%s.so", plugin);
+    char *path = path_join(plugin_dir, file.ptr);
+    text_finish(&file);
+    return path;
+}
+
+const char *plugin_why_unreadable(const char *file)
 {
     struct stat status;
     if (stat(file, &status) < 0)
@@ -113,14 +124,11 @@ static void find_plugin(struct reader *reader, struct provider_config *provider,
     const char *plugin_dir = reader->config->plugin_dir;
     const char *place = provider->origins[key_index(key_find(GROUP_PROVIDER, "plugin"))];
     if (provider->plugin && !provider->file) {
-        struct text_buffer file = { 0 };
-        text_appendf(&file, "%s.so", provider->plugin);
-        provider->file = path_join(plugin_dir, file.ptr);
-        text_finish(&file);
+        provider->file = plugin_file(plugin_dir, provider->plugin);
         if (!by_name)
             return;
     }
-    const char *why = provider->file ? why_unreadable(provider->file) : NULL;
+    const char *why = provider->file ? plugin_why_unreadable(provider->file) : NULL;
     if (why)
         mistake(&reader->mistakes, place ? place : reader->source.files[0].shown,
                 "provider \"%s\": can't use the plugin file \"%s\": %s; allowed: the name of a plugin in "

@@ -161,6 +161,23 @@ static void read_overrides(struct reader *reader, const struct config_overrides 
     }
 }
 
+/* The socket's default, and a listener that would let everybody in. */
+static void finish_control(struct reader *reader)
+{
+    struct config *config = reader->config;
+    const struct key *socket = key_find(GROUP_CONTROL, "socket"), *listen = key_find(GROUP_CONTROL, "listen");
+    config->control.socket_is_default = !config->origins[key_index(socket)];
+    if (config->control.socket_is_default) {
+        char **places = config_control_places();
+        config->control.socket = xstrdup(places[0]);
+        config_control_places_free(places);
+    }
+    if (config->control.listen && !config->control.token_file)
+        mistake(&reader->mistakes, config->origins[key_index(listen)],
+                "\"control.listen\" is given without a \"control.token_file\"; allowed: both, because every "
+                "user of this machine can connect to it");
+}
+
 int config_load_from(struct config **out, const struct config_overrides *overrides,
                      const struct config_paths *paths, struct text_buffer *mistakes)
 {
@@ -179,6 +196,7 @@ int config_load_from(struct config **out, const struct config_overrides *overrid
     if (!config->static_dir)
         config->static_dir = xstrdup(paths->static_dir);
     check_folder(&reader, "static_dir");
+    finish_control(&reader);
     mistakes_finish(&reader.mistakes);
     if (reader.mistakes.count > 0) {
         config_unref(config);

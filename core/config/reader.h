@@ -53,6 +53,8 @@ void setting_unknown(struct reader *reader, const config_setting_t *setting, enu
 /* Takes the value of `key` into `base` (see keys.h) and its place into `origins`. */
 void value_read(struct reader *reader, const struct key *key, const config_setting_t *setting, void *base,
                 char **origins);
+/* Does the text have the form that the key, one of text, wants? */
+bool value_text_is_allowed(const struct key *key, const char *text);
 /* The same from the command line or the environment; `place` is the option or the variable. */
 void value_read_text(struct reader *reader, const struct key *key, const char *text, const char *place);
 /* A mistake: `described` isn't what the key allows. */
@@ -64,6 +66,12 @@ bool network_parse(const char *text, struct network *out, char *err);
 /* As network_parse takes it. */
 void network_append(const struct network *network, struct text_buffer *out);
 
+/* What is shown in place of a secret. */
+#define OPTION_MASK "********"
+/* Does an option of this name hold one, or this text? */
+bool option_is_secret(const char *name);
+bool option_holds_login(const char *text);
+
 /* The JSON text of an options group; NULL after a mistake. Caller frees. */
 char *options_read(struct reader *reader, const config_setting_t *setting);
 
@@ -71,6 +79,10 @@ void providers_read(struct reader *reader, const config_setting_t *setting);
 /* After the whole file, when plugin_dir is known. `by_name` false: it is a mistake that has been told, and
  * only plugins that are named by a path are looked for. */
 void providers_find_plugins(struct reader *reader, bool by_name);
+/* The shared object that a plugin's name or path means. Caller frees. */
+char *plugin_file(const char *plugin_dir, const char *plugin);
+/* NULL when it can be opened, else why not. */
+const char *plugin_why_unreadable(const char *file);
 void providers_add_mock(struct config *config, const char *plugin_dir);
 
 /* `setting` NULL: there is no such group. */

@@ -149,12 +149,10 @@ static void scan_integer(struct scan *scan, size_t len, int base)
     errno = 0;
     long long nearest = strtoll(digits, NULL, base);
     if (errno == ERANGE) {
-        char *place = place_of(scan, scan->line);
-        mistake(scan->mistakes, place,
-                "the number %.100s is too large; allowed: -9223372036854775808 to 9223372036854775807, or a "
-                "string",
-                digits);
-        free(place);
+        /* Without its digits: it may stand in `options` and be a secret. */
+        scan_mistake(
+            scan, scan->line,
+            "a number is too large; allowed: -9223372036854775808 to 9223372036854775807, or a string");
         text_appendf(&scan->source->text, "%lld", nearest);
         scan->at += len;
     } else {

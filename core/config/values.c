@@ -1,7 +1,9 @@
 /* One key's value: from a setting of the file, the environment or the command line into struct config. */
 #include "config/reader.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 void value_refuse(struct reader *reader, const struct key *key, const char *place, const char *described)
@@ -29,7 +31,21 @@ static bool is_made_of(const char *text, const char *bytes, size_t most)
     return len >= 1 && len <= most && strspn(text, bytes) == len;
 }
 
-static bool text_is_allowed(const struct key *key, const char *text)
+/* "127.0.0.1:3001", "[::1]:3001": numbers only, so that it can't come to mean another machine. */
+static bool is_loopback_endpoint(const char *text)
+{
+    const char *port = strrchr(text, ':');
+    struct in_addr v4;
+    if (!port || !is_made_of(port + 1, "0123456789", 5) || strtoul(port + 1, NULL, 10) > 65535)
+        return false;
+    char *host = xstrndup(text, (size_t)(port - text));
+    bool loopback = strcmp(host, "[::1]") == 0 ||
+                    (inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET);
+    free(host);
+    return loopback;
+}
+
+bool value_text_is_allowed(const struct key *key, const char *text)
 {
     switch (key->kind) {
     case KEY_HOST:
@@ -41,19 +57,35 @@ static bool text_is_allowed(const struct key *key, const char *text)
                is_made_of(text, LETTERS_AND_DIGITS "_.-", 255);
     case KEY_FOLDER:
         return text[0] != '\0';
+    case KEY_ENDPOINT:
+        return text[0] == '\0' || is_loopback_endpoint(text);
     default:
         return true;
     }
 }
 
+/* Takes `path`. A socket's name has a fixed place in the kernel's struct. */
+static bool store_socket(const struct key *key, char *path, void *base)
+{
+    bool fits = strlen(path) < sizeof((struct sockaddr_un *)0)->sun_path;
+    if (fits)
+        key_store_text(key, base, path);
+    else
+        free(path);
+    return fits;
+}
+
 /* `folder`: where relative paths begin. */
 static bool store_text(const struct key *key, const char *text, const char *folder, void *base)
 {
-    if (!text_is_allowed(key, text))
+    if (!value_text_is_allowed(key, text))
         return false;
-    if (key->kind == KEY_FILE && text[0] == '\0')
+    bool path = key->kind == KEY_FILE || key->kind == KEY_SOCKET;
+    if ((path || key->kind == KEY_ENDPOINT) && text[0] == '\0')
         key_store_text(key, base, NULL);
-    else if (key->kind == KEY_FILE || key->kind == KEY_FOLDER)
+    else if (key->kind == KEY_SOCKET)
+        return store_socket(key, path_join(folder, text), base);
+    else if (path || key->kind == KEY_FOLDER)
         key_store_text(key, base, path_join(folder, text));
     else
         key_store_text(key, base, xstrdup(text));

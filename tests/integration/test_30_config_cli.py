@@ -2,13 +2,16 @@
 import os
 import random
 import re
+import signal
 import socket
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from harness.cfg import config_text
 from harness.client import run, still_serves
-from harness.daemon import mock, plugin, run_to_end
+from harness.daemon import BIN, check_reports, environment, mock, patience, plugin, run_to_end, wait_until
 from harness.wire import http
 
 
@@ -71,6 +74,32 @@ def test_a_wrong_value_is_2_and_names_its_source(cfg, args, env, named):
         assert str(file) not in result.stderr, "the file isn't to blame"
 
 
+@pytest.mark.parametrize("args", [["--version"], ["--help"], ["--check-config"]])
+@pytest.mark.parametrize("to", [">&-", ">/dev/full"])
+def test_what_it_cannot_print_is_1(args, to, tmp_path):
+    result = subprocess.run(["sh", "-c", f'exec "$0" "$@" {to}', str(BIN), *args], env=environment(), text=True,
+                            stderr=subprocess.PIPE, timeout=patience(30))
+    assert (result.returncode, result.stderr) == (1, "d-back: standard output can't be written\n")
+
+
+def test_without_standard_descriptors(cfg, tmp_path):
+    """Closed ones aren't handed out to sockets and files, into which the log would then be written."""
+    log = tmp_path / "d-back.log"
+    file = cfg({"host": "127.0.0.1", "port": 0, "log": {"file": str(log)}, "providers": [mock()]})
+    daemon = subprocess.Popen(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', str(BIN), "--config", str(file)],
+                              env=environment())
+    try:
+        wait_until(lambda: log.exists() and " ready" in log.read_text(), "readiness")
+        for number in range(3):
+            assert os.readlink(f"/proc/{daemon.pid}/fd/{number}") == "/dev/null"
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(patience(30)) == 0
+    finally:
+        daemon.kill()
+        daemon.wait()
+    check_reports(log.read_text())
+
+
 # ---------------------------------------------------------------------- precedence
 
 
@@ -128,6 +157,20 @@ def test_secrets_are_masked(cfg):
     assert "s3cret" not in result.stdout + result.stderr
 
 
+def test_installed_with_another_prefix(tmp_path):
+    """What was configured for one prefix finds its things below the one where it was put."""
+    prefix = tmp_path / "opt"
+    subprocess.run(["cmake", "--install", BIN.parent.parent, "--prefix", prefix], check=True, env=environment({"DESTDIR": ""}),
+                   stdout=subprocess.DEVNULL)
+    result = subprocess.run([prefix / "bin" / "d-back", "--check-config"], env=environment(), text=True,
+                            capture_output=True, timeout=patience(30))
+    settings = effective(result)
+    assert settings["plugin_dir"].startswith(f"{prefix}/lib")
+    assert (Path(settings["plugin_dir"]) / "mock.so").exists()
+    assert f'#static_dir = "{prefix}/share/d-back/page";' in result.stdout
+    assert f"read from {prefix}/etc/d-back/d-back.cfg\n" in result.stdout
+
+
 # ---------------------------------------------------------------------- mistakes in the file
 
 GOOD = 'host = "127.0.0.1";\nport = 0;\n'
@@ -168,6 +211,16 @@ MISTAKES = {
     "syntax": (GOOD + 'log = {\n  level "info"; };\n', 4, ""),
     "an open string": (GOOD + 'static_dir = "\n\n', None, ""),
     "a key twice": ("port = 1;\nport = 2;\n", 2, "second"),
+    "no provider": (GOOD + "providers = ();\n", 3, "providers"),
+    "no provider for the servers": (GOOD + PROVIDER + "\nroutes = { servers = []; };\n", 5, "routes.servers"),
+    "more than 64 bits": (GOOD + "limits = {\n  users = 99999999999999999999; };\n", 4, "too large"),
+    "a value that would wrap around": ("port = 4294970296;\n", 1, "4294970296"),
+    "options that are no JSON": (GOOD + 'providers = ( { name = "m"; plugin = "mock"; options = {\n'
+                                 ' nick = "\\xff"; }; } );\n', 4, "UTF-8"),
+    "too deep options": (GOOD + 'providers = ( { name = "m"; plugin = "mock";\n options = { x = '
+                         + "(" * 40 + ")" * 40 + "; }; } );\n", 4, "32 levels"),
+    "an include that isn't there": (GOOD + '@include "ghost.cfg"\n', 3, "ghost.cfg"),
+    "an include without a name": (GOOD + "@include\n", 3, "@include"),
 }
 
 
@@ -182,6 +235,42 @@ def test_a_mistake_is_named_with_file_and_line(cfg, name):
         assert word in result.stderr, result.stderr
         assert " ready" not in result.stderr and "listening" not in result.stderr
         assert len(result.stderr.strip().splitlines()) <= 3, result.stderr
+
+
+def test_both_ways_tell_the_same(cfg):
+    file = cfg('port = 70000;\ncolour = 1;\nproviders = ( { name = "m"; plugin = "nobody"; } );\n')
+    checked, started = check(file), run_to_end("--config", file)
+    assert checked.stderr == started.stderr and len(started.stderr.splitlines()) == 3
+
+
+def test_a_mistake_in_an_included_file(cfg, tmp_path):
+    (tmp_path / "more").mkdir()
+    cfg("\nhttp = 1;\n", "more/odd.cfg")
+    result = check(cfg(GOOD + '@include "more/odd.cfg"\nworkers = 0;\n'))
+    assert result.returncode == 2 and not result.stdout
+    assert re.search(r"^\S*/more/odd\.cfg:2: .*http", result.stderr, re.M), result.stderr
+    assert re.search(r"^\S*/d-back\.cfg:4: .*workers", result.stderr, re.M), result.stderr
+
+
+def test_files_that_are_no_configuration(tmp_path):
+    large, zero, fifo = tmp_path / "large", tmp_path / "zero", tmp_path / "fifo"
+    with open(large, "wb") as file:
+        file.truncate(100 << 20)
+    zero.write_bytes(b"port = 0;\0")
+    os.mkfifo(fifo)
+    for file, why in ((large, "longer than 1048576 bytes"), (zero, "zero byte"), (fifo, "regular file"),
+                      (tmp_path, "folder"), ("/dev/zero", "regular file"), (tmp_path / "gone", "No such file")):
+        result = check(file)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith(f'--config: "{file}" can\'t be read: ') and why in result.stderr
+
+
+def test_no_mistake_shows_an_option(cfg):
+    result = check(cfg(GOOD + 'providers = ( { name = "m"; plugin = "mock"; options = {\n'
+                       ' token = "s3cret\\xff"; pin = 31337313373133731337313373; } ; },\n'
+                       ' { name = "n"; plugin = "mock"; options = "s3cret"; }, "s3cret" );\n'))
+    assert result.returncode == 2 and len(result.stderr.splitlines()) >= 3
+    assert "s3cret" not in result.stderr and "31337" not in result.stderr
 
 
 def test_a_range_mistake_says_what_is_allowed(cfg):
@@ -233,26 +322,42 @@ def clear_sentence(daemon, *words):
     return errors[0]
 
 
-def test_a_port_in_use(prepare):
+@pytest.fixture
+def fails(prepare, tmp_path):
+    """fails(words, **settings): it ends with 1, tells one sentence with these words, and leaves nothing behind."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+
+    def check_failure(*words, **settings):
+        daemon = prepare(env={"RUNTIME_DIRECTORY": str(folder)}, **settings).launch()
+        daemon.ended(1)
+        clear_sentence(daemon, *words)
+        assert not list(folder.iterdir())
+        return daemon
+    return check_failure
+
+
+def test_a_port_in_use(fails):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        daemon = prepare(port=port).launch()
-        daemon.ended(1)
-        clear_sentence(daemon, str(port))
+        fails(str(port), port=port)
+        # one of two addresses that a host means is enough
+        fails(str(port), port=port, host="localhost")
 
 
-def test_an_address_that_is_not_ours(prepare):
-    daemon = prepare(host="192.0.2.1", port=3456).launch()
-    daemon.ended(1)
-    clear_sentence(daemon, "192.0.2.1")
+def test_an_address_that_is_not_ours(fails):
+    fails("192.0.2.1", host="192.0.2.1", port=3456)
 
 
-def test_a_host_that_does_not_resolve(prepare):
-    daemon = prepare(host="no-such-host.invalid").launch()
-    daemon.ended(1)
-    clear_sentence(daemon, "no-such-host.invalid")
+def test_a_host_that_does_not_resolve(fails):
+    fails("no-such-host.invalid", host="no-such-host.invalid")
+
+
+@pytest.mark.parametrize("file,why", [("no/such/folder.log", "No such file"), (".", "directory")])
+def test_a_log_that_cannot_be_written(fails, tmp_path, file, why):
+    fails(str(tmp_path / file), why, log={"file": str(tmp_path / file)})
 
 
 BAD_PLUGINS = ["bad_magic", "bad_major", "bad_need_minor", "bad_size", "bad_vtable_null", "bad_vtable_size",
@@ -260,26 +365,20 @@ BAD_PLUGINS = ["bad_magic", "bad_major", "bad_need_minor", "bad_size", "bad_vtab
 
 
 @pytest.mark.parametrize("bad", BAD_PLUGINS)
-def test_a_plugin_that_cannot_be_used_is_1_with_a_sentence(prepare, bad):
-    daemon = prepare(providers=[mock(), plugin(bad)]).launch()
-    daemon.ended(1)
-    clear_sentence(daemon, f"{bad}.so")
+def test_a_plugin_that_cannot_be_used_is_1_with_a_sentence(fails, bad):
+    fails(f"{bad}.so", providers=[mock(), plugin(bad)])
 
 
 @pytest.mark.parametrize("content", [b"", b"not an object", b"\x7fELF" + bytes(200)])
-def test_a_file_that_is_no_plugin(prepare, tmp_path, content):
+def test_a_file_that_is_no_plugin(fails, tmp_path, content):
     file = tmp_path / "junk.so"
     file.write_bytes(content)
-    daemon = prepare(providers=[{"name": "junk", "plugin": str(file)}]).launch()
-    daemon.ended(1)
-    clear_sentence(daemon, "junk.so")
+    fails("junk.so", providers=[{"name": "junk", "plugin": str(file)}])
 
 
 @pytest.mark.parametrize("mode", ["fail_create", "fail_create_silent"])
-def test_a_provider_that_fails_to_start(prepare, mode):
-    daemon = prepare(providers=[mock(), plugin("misbehave", mode=mode)]).launch()
-    daemon.ended(1)
-    clear_sentence(daemon, "misbehave")
+def test_a_provider_that_fails_to_start(fails, mode):
+    fails("misbehave", providers=[mock(), plugin("misbehave", mode=mode)])
 
 
 def test_a_provider_that_never_starts(prepare):
@@ -298,7 +397,10 @@ def test_a_minimal_plugin_is_enough(start):
 
 
 def test_every_address_of_localhost(start):
-    addresses = {info[4][0] for info in socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)}
+    try:
+        addresses = {info[4][0] for info in socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)}
+    except socket.gaierror:  # there is no /etc/hosts: then it means the loopback
+        addresses = {"127.0.0.1", "::1"}
     daemon = start(host="localhost")
     assert {host for host, _ in daemon.addresses} <= addresses
     for host, port in daemon.addresses:

@@ -170,6 +170,16 @@ def test_mistakes_of_the_configuration(embed):
     run(still_serves(program.begin()))
 
 
+def test_nobody_to_ask_for_servers(embed):
+    """Its viewers would find nothing to join: it doesn't start, until something is registered."""
+    program = embed(routes={"servers": []})
+    program.ok("create", f"config={program.config_file}")
+    assert re.fullmatch(r'.*d-back\.cfg:\d+: "providers" is empty.*', program.error("start"))
+    program.ok("register", "home")
+    run(still_serves(program.go()))
+    program.ok("reload")
+
+
 def test_a_registration_that_is_refused(embed):
     program = embed()
     program.ok("create", f"config={program.config_file}")
@@ -532,7 +542,7 @@ def test_the_header_alone(tmp_path, compiler, standard):
     if not shutil.which(compiler):
         pytest.skip(f"there is no {compiler}")
     source = tmp_path / ("alone.cpp" if "++" in compiler else "alone.c")
-    source.write_text("#include <dback/dback.h>\nint main(void) { dback_options o = { sizeof o, 0, 0, 0, 0 }; "
+    source.write_text("#include <dback/dback.h>\nint main(void) { dback_options o = { sizeof o, 0, 0, 0, 0, 0 }; "
                       "return o.size == 0 || !dback_version(); }\n")
     tool(compiler, f"-std={standard}", "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only",
          f"-I{ROOT / 'core' / 'include'}", f"-I{ROOT / 'plugin-sdk' / 'include'}", source)

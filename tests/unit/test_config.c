@@ -212,7 +212,7 @@ static void test_types(void **state)
         [KEY_BOOLEAN] = 'b', [KEY_INTEGER] = 'i', [KEY_WORKERS] = 'w',  [KEY_DECIMAL] = 'd',
         [KEY_CHOICE] = 't',  [KEY_HOST] = 't',    [KEY_NAME] = 't',     [KEY_FOLDER] = 't',
         [KEY_FILE] = 't',    [KEY_PLUGIN] = 't',  [KEY_NETWORKS] = 's', [KEY_OPTIONS] = 'g',
-        [KEY_ROUTE] = 's'
+        [KEY_ROUTE] = 's',   [KEY_SOCKET] = 't',  [KEY_ENDPOINT] = 't'
     };
     for (const struct key *key = keys; key < keys + key_count; key++) {
         if (key->kind == KEY_NAME || key->kind == KEY_PLUGIN)
@@ -480,6 +480,52 @@ static void test_build_tree(void **state)
     free(sbin);
 }
 
+static void check_installed(const struct fixture *fixture, const char *executable, const char *prefix)
+{
+    struct config_paths paths;
+    char *binary = path_join(fixture->folder, executable);
+    config_paths_find(&paths, binary);
+    if (prefix) {
+        char *root = path_join(fixture->folder, prefix), *page = path_join(root, "share/d-back/page"),
+             *file = path_join(root, "etc/d-back/d-back.cfg");
+        assert_string_equal(paths.static_dir, page);
+        assert_string_equal(paths.file, file);
+        assert_memory_equal(paths.plugin_dir, root, strlen(root));
+        free(root);
+        free(page);
+        free(file);
+    } else {
+        assert_null(strstr(paths.static_dir, fixture->folder));
+        assert_null(strstr(paths.plugin_dir, fixture->folder));
+    }
+    config_paths_finish(&paths);
+    free(binary);
+}
+
+/* Installed with another prefix than it was configured for, or moved since. */
+static void test_installed_elsewhere(void **state)
+{
+    static const char *const folders[] = {
+        "opt",     "opt/share",      "opt/share/d-back", "opt/share/d-back/page",
+        "opt/etc", "opt/etc/d-back", "opt/bin"
+    };
+    check_installed(*state, "opt/bin/d-back", NULL);
+    for (size_t i = 0; i < ARRAY_LENGTH(folders); i++)
+        mkdir(folders[i], 0700);
+    write_text("opt/etc/d-back/d-back.cfg", "");
+    check_installed(*state, "opt/bin/d-back", "opt");
+    check_installed(*state, "opt/bin/d-back (deleted)", "opt"); /* replaced while it runs */
+    check_installed(*state, "opt/bin/deep/d-back", NULL);
+    assert_int_equal(unlink("opt/etc/d-back/d-back.cfg"), 0);
+    struct config_paths paths;
+    struct fixture *fixture = *state;
+    char *binary = path_join(fixture->folder, "opt/bin/d-back");
+    config_paths_find(&paths, binary);
+    assert_null(paths.file);
+    config_paths_finish(&paths);
+    free(binary);
+}
+
 static void test_path_helpers(void **state)
 {
     static const char *const joined[][3] = { { "/a", "b", "/a/b" },    { "/a/", "b", "/a/b" },
@@ -580,6 +626,7 @@ int main(void)
         TEST(test_overridden_folder),
         TEST(test_include),
         TEST(test_build_tree),
+        TEST(test_installed_elsewhere),
         TEST(test_path_helpers),
         TEST(test_counting),
         TEST(test_restart_differences),

@@ -2,9 +2,8 @@
 #include "config_fixture.h"
 
 #define ALL_TOP                                                                                              \
-    "host, port, workers, static_dir, plugin_dir, http, announce_socket_url, trusted_proxies, log, limits, " \
-    "providers, "                                                                                            \
-    "routes"
+    "host, port, workers, static_dir, plugin_dir, watch_plugins, http, announce_socket_url, "                \
+    "trusted_proxies, log, control, limits, providers, routes"
 #define SYNTAX                                                                                               \
     "syntax error here or just before; allowed: NAME = VALUE; with strings in \"quotation marks\", groups "  \
     "in { }, "                                                                                               \
@@ -34,7 +33,14 @@ static void test_unknown_keys(void **state)
         { "x = 1;", "d-back.cfg:1: unknown key \"x\"; allowed: " ALL_TOP "\n" },
         { "this-is-longer-than-the-name-of-any-key = 1;",
           "d-back.cfg:1: unknown key \"this-is-longer-than-the-name-of-any-key\"; allowed: " ALL_TOP "\n" },
-        { "control = { socket = \"x\"; };", "d-back.cfg:1: unknown key \"control\"; allowed: " ALL_TOP "\n" },
+        { "control = { sockt = \"x\"; };",
+          "d-back.cfg:1: unknown key \"sockt\" in \"control\"; did you mean \"socket\"?\n" },
+        { "control = { listen = \"10.0.0.1:80\"; };",
+          "d-back.cfg:1: \"control.listen\" is \"10.0.0.1:80\"; allowed: a loopback address and a port, as "
+          "\"127.0.0.1:3001\" or \"[::1]:3001\", or \"\"\n" },
+        { "control = {\n  listen = \"127.0.0.1:80\"; };", "d-back.cfg:2: \"control.listen\" is given without "
+                                                          "a \"control.token_file\"; allowed: both, because "
+                                                          "every user of this machine can connect to it\n" },
         { "level = \"info\";", "d-back.cfg:1: unknown key \"level\"; it belongs into \"log\"\n" },
         { "ping_interval = 5;", "d-back.cfg:1: unknown key \"ping_interval\"; it belongs into \"limits\"\n" },
         { "log = {\n  port = 1; };",
@@ -149,6 +155,10 @@ static void test_networks(void **state)
         { "trusted_proxies = [\"::1\", \"foo\"];",
           "d-back.cfg:1: \"trusted_proxies\": \"foo\" is no address; allowed: an address or a network, as "
           "\"127.0.0.1\", \"10.0.0.0/8\" or \"::1\"\n" },
+        { "trusted_proxies = [\"::ffff:10.1.0.0/8\"];",
+          "d-back.cfg:1: \"trusted_proxies\": \"::ffff:10.1.0.0/8\" has bits set behind its prefix; did you "
+          "mean "
+          "\"10.0.0.0/8\" or \"::ffff:10.1.0.0\"?\n" },
         { "trusted_proxies = [\"10.0.0.1/8\",\n \"1.2.3.4/33\"];",
           "d-back.cfg:1: \"trusted_proxies\": \"10.0.0.1/8\" has bits set behind its prefix; did you mean "
           "\"10.0.0.0/8\" or \"10.0.0.1\"?\n"
@@ -180,7 +190,7 @@ static void test_providers(void **state)
           "d-back.cfg:1: \"plugin\" is \"plugins/\"; allowed: a plugin's name, as \"mock\", or a path with a "
           "slash\n" },
         { "providers = ( " MOCK ",\n { name = \"n\"; plugin = \"mock\"; },\n\n " MOCK " );",
-          "d-back.cfg:4: a provider \"m\" is there already (line 1); give each its own name\n" },
+          "d-back.cfg:4: a provider \"m\" is there already (d-back.cfg:1); give each its own name\n" },
         { "providers = ( { name = \"m\"; plugin = \"mock\"; refresh = -0.5; deadline_ms = 0; on_error = "
           "\"go\"; } );",
           "d-back.cfg:1: \"refresh\" is -0.5; allowed: a number from 0 to 86400 seconds\n"
@@ -222,6 +232,10 @@ static void test_options(void **state)
           "(((((((((((((((((((((((((((((((((1)))))))))))))))))))))))))))))))))"
           "; }; } );",
           "d-back.cfg:1: options are nested too deeply; allowed: 32 levels\n" },
+        { "providers = ( { name = \"m\"; plugin = \"mock\"; options = {\n token = 12345678901234567890123; "
+          "}; } );",
+          "d-back.cfg:2: a number is too large; allowed: -9223372036854775808 to 9223372036854775807, or a "
+          "string\n" },
     };
     CHECK_ALL(state, cases);
 }
@@ -246,6 +260,31 @@ static void test_routes(void **state)
     CHECK_ALL(state, cases);
 }
 
+/* Right for a program that registers providers of its own, wrong for the daemon. */
+static void test_nobody_to_ask(void **state)
+{
+    static const struct mistaken cases[] = {
+        { "\nproviders = ( );", "d-back.cfg:2: \"providers\" is empty, so that there are no servers; "
+                                "allowed: at least one entry, as "
+                                "{ name = \"mock\"; plugin = \"mock\"; }\n" },
+        { "providers = ( " MOCK " );\nroutes = {\n servers = []; };",
+          "d-back.cfg:3: \"routes.servers\" is empty, so that there are no servers; allowed: the name of at "
+          "least "
+          "one provider\n" },
+        { "", "" },
+        { "providers = ( " MOCK " ); routes = { servers = [\"m\"]; users = []; };", "" },
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct text_buffer mistakes = { 0 };
+        struct config *config = load_text(*state, cases[i].text);
+        assert_int_equal(config_check_servers(config, &mistakes), cases[i].mistakes[0] ? -EINVAL : 0);
+        text_append(&mistakes, "", 1);
+        assert_string_equal(mistakes.ptr, cases[i].mistakes);
+        text_finish(&mistakes);
+        config_unref(config);
+    }
+}
+
 static void test_syntax(void **state)
 {
     static const struct mistaken cases[] = {
@@ -262,8 +301,8 @@ static void test_syntax(void **state)
         { "port = 1;\n/* host = 1;\n", "d-back.cfg:2: this comment isn't closed; it ends with */\n" },
         { "\nhost = \"a\\x00b\";", "d-back.cfg:2: a string can't hold \\x00; leave it out\n" },
         { "port = 99999999999999999999;",
-          "d-back.cfg:1: the number 99999999999999999999 is too large; allowed: -9223372036854775808 to "
-          "9223372036854775807, or a string\n"
+          "d-back.cfg:1: a number is too large; allowed: -9223372036854775808 to 9223372036854775807, or a "
+          "string\n"
           "d-back.cfg:1: \"port\" is 9223372036854775807; allowed: an integer from 0 to 65535\n" },
         { "port = 3000; @include \"x.cfg\"",
           "d-back.cfg:1: unexpected @; allowed: a line that begins with @include \"FILE\"\n" },
@@ -463,11 +502,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_unknown_keys),  TEST(test_wrong_types),   TEST(test_wrong_values), TEST(test_networks),
-        TEST(test_providers),     TEST(test_options),       TEST(test_routes),       TEST(test_syntax),
-        TEST(test_nesting),       TEST(test_many_mistakes), TEST(test_too_many),     TEST(test_too_many_keys),
-        TEST(test_files),         TEST(test_size),          TEST(test_included),     TEST(test_overrides),
-        TEST(test_ports_as_text),
+        TEST(test_unknown_keys),  TEST(test_wrong_types),   TEST(test_wrong_values),  TEST(test_networks),
+        TEST(test_providers),     TEST(test_options),       TEST(test_routes),        TEST(test_syntax),
+        TEST(test_nobody_to_ask), TEST(test_nesting),       TEST(test_many_mistakes), TEST(test_too_many),
+        TEST(test_too_many_keys), TEST(test_files),         TEST(test_size),          TEST(test_included),
+        TEST(test_overrides),     TEST(test_ports_as_text),
     };
     return cmocka_run_group_tests_name("config mistakes", tests, NULL, NULL);
 }

@@ -135,11 +135,13 @@ static void test_secrets(void **state)
         "= [\"S3\"];\n"
         "  password = { a = \"S4\"; }; passwords = (\"S5\"); api_key = \"S6\"; clientSecretText = \"S7\";\n"
         "  deep = ( { list = ( { secret = \"S8\"; shown = \"yes\"; } ); } ); token_file = \"/shown/token\";\n"
-        "  keys_FILE = { password = \"S9\"; other = \"shown too\"; }; } ; } );");
+        "  keys_FILE = { password = \"S9\"; other = \"shown too\"; }; passphrase = \"S0\"; dbPwd = \"S0\";\n"
+        "  basic_auth = \"S0\"; webhook = \"S0\"; credentials = { cookie = \"S0\"; };\n"
+        "  source = \"postgres://ada:S0@db/x\"; sources = [\"plain\", \"http://S0@host/\"];\n"
+        "  page = \"http://host/x\"; mail = \"ada@host\"; } ; } );");
     char *text = printed(*state, config);
-    assert_null(strstr(text, "S1"));
     assert_null(strstr(text, "52"));
-    for (int i = 3; i <= 9; i++) {
+    for (int i = 0; i <= 9; i++) {
         char secret[] = { 'S', (char)('0' + i), '\0' };
         assert_null(strstr(text, secret));
     }
@@ -147,6 +149,10 @@ static void test_secrets(void **state)
     assert_line(text, "      Bot_TOKEN = \"********\";");
     assert_line(text, "      password = \"********\";");
     assert_line(text, "      token_file = \"/shown/token\";");
+    assert_line(text, "      source = \"********\";");
+    assert_line(text, "      sources = [\"plain\", \"********\"];");
+    assert_line(text, "      page = \"http://host/x\";");
+    assert_line(text, "      mail = \"ada@host\";");
     assert_non_null(strstr(text, "shown = \"yes\""));
     assert_non_null(strstr(text, "other = \"shown too\""));
     assert_non_null(strstr(config->providers[0].options, "\"S4\"")); /* the plugin does get it */
@@ -315,17 +321,84 @@ static void test_document_examples(void **state)
     free(page);
 }
 
-/* Is there a line "  #NAME = VALUE;" or without the "#"? */
-static bool sample_has(const char *sample, const char *line)
+/* Where a line "  #NAME = VALUE;", or without the "#", stands; NULL: there is none. */
+static const char *sample_find(const char *sample, const char *line)
 {
     for (const char *p = sample; (p = strstr(p, line)); p++) {
         const char *q = p;
         while (q > sample && (q[-1] == '#' || q[-1] == ' '))
             q--;
         if (q == sample || q[-1] == '\n')
+            return p;
+    }
+    return NULL;
+}
+
+/* What the file says about the key: the rest of its line, and what precedes it without a blank line between
+ * that is not of another key. Caller frees. */
+static char *sample_about(const char *sample, const char *key)
+{
+    const char *begin = key, *end = strchr(key, '\n');
+    while (begin > sample && begin[-1] != '\n')
+        begin--;
+    while (begin > sample) {
+        const char *above = begin - 1;
+        while (above > sample && above[-1] != '\n')
+            above--;
+        if (above[0] != '#' || above[1] != ' ')
+            break;
+        begin = above;
+    }
+    return xstrndup(begin, (size_t)(end - begin));
+}
+
+/* "0 to 5", or with a word about the least: "0 (never) to 5". */
+static bool says_range(const char *about, const struct key *key)
+{
+    char least[20], most[20];
+    snprintf(least, sizeof least, "%u", key->least);
+    snprintf(most, sizeof most, " to %u", key->most);
+    for (const char *p = about; (p = strstr(p, least)); p++) {
+        const char *q = p + strlen(least);
+        if (strncmp(q, " (", 2) == 0 && strchr(q, ')'))
+            q = strchr(q, ')') + 1;
+        if (strncmp(q, most, strlen(most)) == 0 && strspn(q + strlen(most), "0123456789") == 0)
             return true;
     }
     return false;
+}
+
+static void check_sample_key(const char *sample, const struct key *key)
+{
+    bool in_words = !key->fallback || key->kind == KEY_FOLDER || key->kind == KEY_SOCKET ||
+                    key->kind == KEY_ROUTE || key->kind == KEY_OPTIONS;
+    bool text = key->kind == KEY_HOST || key->kind == KEY_FILE || key->kind == KEY_ENDPOINT ||
+                key->kind == KEY_CHOICE;
+    const char *quote = text ? "\"" : "", *found;
+    char line[200];
+    if (in_words)
+        snprintf(line, sizeof line, "%s = ", key->name);
+    else
+        snprintf(line, sizeof line, "%s = %s%s%s;", key->name, quote, key->fallback, quote);
+    found = sample_find(sample, line);
+    if (!found)
+        print_error("etc/d-back.cfg has no line %s\n", line);
+    assert_non_null(found);
+    char *about = sample_about(sample, found);
+    bool number = key->kind == KEY_INTEGER || key->kind == KEY_WORKERS || key->kind == KEY_DECIMAL;
+    bool right = !number || says_range(about, key);
+    for (size_t i = 0; key->words && key->words[i]; i++)
+        right = right && strstr(about, key->words[i]);
+    if (key->group <= GROUP_CONTROL) /* the other groups say it once for all */
+        right = right && strstr(about, key->restart ? "(restart" : "(live");
+    else
+        right = right && !key->restart;
+    if (key->option)
+        right = right && strstr(about, key->option) && strstr(about, key->environment);
+    if (!right)
+        print_error("etc/d-back.cfg says something else about \"%s\" than keys.c:\n%s\n", key->name, about);
+    assert_true(right);
+    free(about);
 }
 
 static void test_sample(void **state)
@@ -335,20 +408,32 @@ static void test_sample(void **state)
     assert_int_equal(config->provider_count, 1);
     assert_string_equal(config->providers[0].name, "mock");
     assert_string_equal(config->providers[0].options, "{\"presence_interval\":4.0,\"message_interval\":5.0}");
-    for (const struct key *key = keys; key < keys + key_count; key++) {
-        bool in_words =
-            !key->fallback || key->kind == KEY_FOLDER || key->kind == KEY_ROUTE || key->kind == KEY_OPTIONS;
-        bool text = key->kind == KEY_HOST || key->kind == KEY_FILE || key->kind == KEY_CHOICE;
-        const char *quote = text ? "\"" : "";
-        char line[200];
-        if (in_words)
-            snprintf(line, sizeof line, "%s = ", key->name);
-        else
-            snprintf(line, sizeof line, "%s = %s%s%s;", key->name, quote, key->fallback, quote);
-        if (!sample_has(sample, line))
-            print_error("etc/d-back.cfg has no line %s\n", line);
-        assert_true(sample_has(sample, line));
-    }
+    for (const struct key *key = keys; key < keys + key_count; key++)
+        check_sample_key(sample, key);
+    config_unref(config);
+    free(sample);
+}
+
+/* Puts `new`, which isn't longer, in the place of `old`, which is there once. */
+static void put_in_place(char *text, const char *old, const char *new)
+{
+    char *found = strstr(text, old);
+    assert_non_null(found);
+    memset(found, ' ', strlen(old));
+    memcpy(found, new, strlen(new));
+}
+
+/* What is commented out is right, too: keys stand right behind their #, sentences don't. */
+static void test_sample_uncommented(void **state)
+{
+    char *sample = read_whole(SAMPLE);
+    for (char *p = sample; (p = strchr(p, '#')); p++)
+        if (p[1] >= 'a' && p[1] <= 'z')
+            *p = ' ';
+    put_in_place(sample, "\"/srv/d-zone\"", "\"page\"");
+    put_in_place(sample, "\"/usr/local/lib/d-back/plugins\"", "\"plugins\"");
+    struct config *config = load_text(*state, sample);
+    assert_true(config->static_dir_is_own);
     config_unref(config);
     free(sample);
 }
@@ -495,6 +580,7 @@ int main(void)
         TEST(test_document),
         TEST(test_document_examples),
         TEST(test_sample),
+        TEST(test_sample_uncommented),
         TEST(test_random_bytes),
         TEST(test_random_pieces),
         TEST(test_damaged_sample),

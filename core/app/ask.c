@@ -22,6 +22,7 @@ struct ask {
     char *text;
     struct ask_handler handler;
     uv_timer_t deadline;
+    uint64_t asked_ns; /* `provider` */
     char why[ERR_SIZE];
     int32_t result; /* of an exhausted one, or of the first who failed on the way */
     bool cancelled;
@@ -107,6 +108,25 @@ static void exhaust(struct ask *ask, int32_t result)
 
 static void ask_next(struct ask *ask);
 
+const char *const call_result_names[CALL_RESULT_COUNT] = { "ok", "pass", "failed", "denied", "timeout" };
+
+static void count_call(const struct ask *ask, struct provider *provider, enum call_result result)
+{
+    enum capability capability = ask->question.capability;
+    provider->counts.calls[capability][result]++;
+    if (result != CALL_TIMEOUT)
+        histogram_add(&provider->counts.duration[capability], now_ns() - ask->asked_ns);
+}
+
+static enum call_result call_result_of(int32_t result)
+{
+    if (result == DBACK_OK)
+        return CALL_OK;
+    if (result == DBACK_PASS)
+        return CALL_PASS;
+    return result == DBACK_DENIED ? CALL_DENIED : CALL_FAILED;
+}
+
 static void on_failure(struct ask *ask, struct provider *provider, int32_t result, const char *why)
 {
     uint64_t suppressed;
@@ -134,6 +154,7 @@ static void on_deadline(uv_timer_t *timer)
     char why[64];
     snprintf(why, sizeof why, "no answer within %u ms", provider->spec.deadline_ms);
     instance_cancel(provider->instance, ask->number);
+    count_call(ask, provider, CALL_TIMEOUT);
     /* A new number: what still comes for the old one must not be taken for the next provider's answer. */
     leave_slot(ask->core, ask);
     take_slot(ask->core, ask);
@@ -158,6 +179,7 @@ static void ask_next(struct ask *ask)
             return;
         }
         ask->provider = provider;
+        ask->asked_ns = now_ns();
         provider->open_asks++;
         provider->viewer_asks += is_viewers(ask);
         uv_update_time(&ask->core->loop); /* the turn may have been long */
@@ -216,6 +238,7 @@ void ask_mail(struct core *core, struct instance_mail *mail)
         return;
     }
     leave_provider(ask);
+    count_call(ask, provider, call_result_of(mail->result));
     if (mail->result == DBACK_OK) {
         struct ask_result result = {
             .result = DBACK_OK, .answer = mail->answer, .provider = provider, .after_failure = ask->result < 0

@@ -8,11 +8,11 @@
  * viewers, the world is dropped, and the providers are stopped; when the last is gone (or its time is up) the
  * loop ends.
  */
-#include "app/core.h"
+#include "app/feed.h"
 
 #include <stdlib.h>
 
-#define TICK_MS 100
+#define TICK_MS CORE_TICK_MS
 /* Mail of one provider that is handled before others get their turn. */
 #define PROVIDER_SLICE 1024
 
@@ -29,6 +29,8 @@ void to_edge_free(struct to_edge *m)
     frame_unref(m->frame);
     answer_free(m->answer);
     config_unref(m->config);
+    if (m->call) /* it wasn't carried out */
+        m->call(NULL, m->arg);
     free(m);
 }
 
@@ -47,11 +49,21 @@ static struct to_edge *create_message(enum to_edge_kind kind)
     return message;
 }
 
+void core_call_worker(struct core *core, unsigned worker, void (*call)(void *worker, void *arg), void *arg)
+{
+    struct to_edge *message = create_message(EDGE_CALL);
+    message->call = call;
+    message->arg = arg;
+    core_post(core, worker, message);
+}
+
 void core_post_server_list(struct core *core, bool announce)
 {
     struct text_buffer payload = { 0 };
     server_list_write(core->list, &payload);
     struct frame *frame = frame_create((struct str){ payload.ptr, payload.len });
+    if (announce)
+        feed_frame(core, (struct str){ payload.ptr, payload.len });
     text_finish(&payload);
     for (unsigned i = 0; i < core->worker_count; i++) {
         struct to_edge *message = create_message(EDGE_SERVER_LIST);
@@ -139,6 +151,28 @@ static void handle(struct core *core, struct to_core *message)
     }
 }
 
+static void log_ignored(struct core *core, struct provider *provider, const struct world_event *event,
+                        int result)
+{
+    uint64_t suppressed;
+    bool full = result == DBACK_LIMIT;
+    if (!burst_count(full ? &provider->full_burst : &provider->ignored_burst, now_ms(), &suppressed))
+        return;
+    log_room(core->log, full ? LOG_WARN : LOG_DEBUG, provider->room,
+             "event kind=%u server=%.*s uid=%.*s ignored: %s suppressed=%llu", event->kind,
+             (int)event->server.len, event->server.ptr, (int)event->user.uid.len,
+             event->user.uid.len ? event->user.uid.ptr : "",
+             full ? "so many users are there already (limits.users in d-back.cfg)"
+                  : "it names nobody who is there",
+             (unsigned long long)suppressed);
+}
+
+static void count_event(struct provider *provider, uint32_t kind)
+{
+    if (kind <= DBACK_EVENT_USERS_CHANGED)
+        provider->counts.events[kind]++;
+}
+
 static void handle_event(struct core *core, struct provider *provider, const struct instance_mail *mail)
 {
     struct world_event event = { .kind = mail->event,
@@ -146,18 +180,16 @@ static void handle_event(struct core *core, struct provider *provider, const str
                                  .channel = mail->channel,
                                  .text = mail->text,
                                  .user = mail->user };
+    count_event(provider, mail->event);
+    core->emitted_ns = mail->emitted_ns;
     bool taken = swap_event(core, provider, &event);
-    if (provider->current)
-        taken |= world_apply_event(core, provider, &event) == DBACK_OK;
-    if (taken)
+    int result = provider->current ? world_apply_event(core, provider, &event) : DBACK_LATE;
+    core->emitted_ns = 0;
+    if (taken || result == DBACK_OK)
         return;
     provider->events_ignored++;
-    uint64_t suppressed;
-    if (provider->current && burst_count(&provider->ignored_burst, now_ms(), &suppressed))
-        log_room(core->log, LOG_DEBUG, provider->room,
-                 "event kind=%u server=%.*s uid=%.*s ignored: it names nobody who is there suppressed=%llu",
-                 event.kind, (int)event.server.len, event.server.ptr, (int)event.user.uid.len,
-                 event.user.uid.len ? event.user.uid.ptr : "", (unsigned long long)suppressed);
+    if (provider->current)
+        log_ignored(core, provider, &event, result);
 }
 
 /* False: the provider is gone. */
@@ -188,7 +220,8 @@ static bool handle_provider_mail(struct core *core, struct provider *provider, s
 static bool handle_slice(struct core *core, struct provider *provider)
 {
     size_t events = 0;
-    for (unsigned n = 0; n < PROVIDER_SLICE; n++) {
+    unsigned n;
+    for (n = 0; n < PROVIDER_SLICE; n++) {
         if (!provider->backlog)
             provider->backlog = mailbox_take(instance_inbox(provider->instance));
         if (!provider->backlog)
@@ -201,7 +234,8 @@ static bool handle_slice(struct core *core, struct provider *provider)
     }
     if (events)
         instance_events_handled(provider->instance, events);
-    return provider->backlog != NULL;
+    /* Then the inbox wasn't seen empty, and nobody wakes us for what is in it already. */
+    return n == PROVIDER_SLICE;
 }
 
 void core_drain_provider(struct core *core, struct provider *provider)
@@ -236,6 +270,9 @@ static void settle(uv_prepare_t *prepare)
 {
     struct core *core = prepare->data;
     ask_finish_exhausted(core);
+    if (core->feed.appended)
+        uv_async_send(core->feed.wake);
+    core->feed.appended = false;
     if (!core->appended)
         return;
     core->appended = false;
@@ -250,9 +287,13 @@ static void on_tick(uv_timer_t *timer)
 {
     struct core *core = timer->data;
     uint64_t now = now_ms();
+    pulse_beat(&core->pulse, TICK_MS);
     provider_tick(core, now);
-    if (core->phase == CORE_SERVING)
+    if (core->phase == CORE_SERVING) {
         world_tick(core, now);
+        watch_tick(core, now);
+    }
+    visits_tick(core);
     progress(core);
 }
 
@@ -272,6 +313,7 @@ static void stop_providers(struct core *core)
 static void close_loop(struct core *core)
 {
     core->phase = CORE_ENDED;
+    pulse_end(&core->pulse);
     ask_finish_exhausted(core);
     mailbox_close(&core->inbox);
     uv_close((uv_handle_t *)&core->wake, NULL);
@@ -292,12 +334,16 @@ void core_stop(struct core *core)
     if (core->phase >= CORE_CLOSING_SESSIONS)
         return;
     swap_abort(core, "d-back is stopping");
+    visits_end(core);
     ask_cancel(core->list_ask);
     core->list_ask = NULL;
     join_forget_all(core);
     for (unsigned i = 0; i < core->worker_count; i++)
         core_post(core, i, create_message(EDGE_STOP));
     core->phase = CORE_CLOSING_SESSIONS;
+    /* Nobody hears them any more. */
+    for (struct provider *provider = core->providers; provider; provider = provider->next)
+        instance_pause_events(provider->instance, true);
     progress(core);
 }
 
@@ -361,26 +407,35 @@ void core_call(struct core *core, void (*call)(void *core, void *arg), void *arg
     mailbox_post(&core->inbox, &message->mail);
 }
 
+unsigned core_abandoned(const struct core *core)
+{
+    return core->abandoned;
+}
+
 void core_destroy(struct core *core)
 {
     if (!core)
         return;
+    if (core->phase != CORE_ENDED) { /* its thread never began */
+        close_loop(core);
+        uv_run(&core->loop, UV_RUN_DEFAULT);
+    }
     struct mail *next;
     for (struct mail *mail = mailbox_take(&core->inbox); mail; mail = next) {
         next = mail->next;
         to_core_free(CONTAINER_OF(mail, struct to_core, mail));
     }
     mailbox_finish(&core->inbox);
-    if (core->phase != CORE_ENDED) { /* its thread never began */
-        close_loop(core);
-        uv_run(&core->loop, UV_RUN_DEFAULT);
-    }
     uv_loop_close(&core->loop);
+    watch_end(core);
     routes_unref(core->routes);
     config_unref(core->config);
     free(core->asks);
     free(core->ask_generations);
     free(core->workers);
     text_finish(&core->scratch);
+    frame_log_unref(core->feed.log);
+    text_finish(&core->feed.line);
+    text_finish(&core->list_complaints);
     free(core);
 }

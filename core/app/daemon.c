@@ -6,6 +6,8 @@
  */
 #include "app/core.h"
 #include "app/runtime_dir.h"
+#include "app/service.h"
+#include "control/control.h"
 #include "edge/edge.h"
 #include "provider/rows.h"
 
@@ -24,6 +26,9 @@
  */
 #define CALLS_MAX 65536
 
+/* A loop that hasn't turned for so long is stuck. */
+#define STUCK_MS 1000
+
 /* How often a start looks for a signal to end. */
 #define SIGNAL_LOOK_NS 100000000
 
@@ -31,6 +36,8 @@ enum opened { OPENED_NOT_YET, OPENED_YES, OPENED_FAILED };
 
 struct dback {
     char *config_file, *host, *port, *static_dir; /* the overrides */
+    bool operated; /* has a control socket unless told otherwise, and is a service */
+    struct service_sockets inherited;
     struct config *config;
     struct provider_spec *registered;
     size_t registered_count;
@@ -38,7 +45,9 @@ struct dback {
     struct runtime_dir runtime_dir;
     struct edge *edge;
     struct core *core;
+    struct control *control; /* NULL: there is none */
     pthread_t core_thread;
+    unsigned abandoned; /* providers' threads that still run, of all lives */
     sigset_t signals;
 
     pthread_mutex_t mutex; /* guards what follows */
@@ -77,6 +86,13 @@ static int read_config(const struct dback *d, struct config **out, struct text_b
         mistakes);
 }
 
+/* Viewers would find nothing to join: is nobody asked for servers, neither a registered provider nor one of
+ * the configuration? */
+static int check_servers(const struct dback *d, const struct config *config, struct text_buffer *mistakes)
+{
+    return d->registered_count > 0 ? 0 : config_check_servers(config, mistakes);
+}
+
 int dback_create(dback **out, const dback_options *options, char *error, size_t error_size)
 {
     struct dback *d = xcalloc(1, sizeof *d);
@@ -88,6 +104,9 @@ int dback_create(dback **out, const dback_options *options, char *error, size_t 
     d->port = copy_or_null(OPTION(port));
     d->static_dir = copy_or_null(OPTION(static_dir));
 #undef OPTION
+    d->inherited.control = -1;
+    d->operated = options && options->size >= offsetof(dback_options, operated) + sizeof options->operated &&
+                  options->operated;
     pthread_mutex_init(&d->mutex, NULL);
     pthread_cond_init(&d->changed, NULL);
     sigemptyset(&d->signals);
@@ -164,21 +183,28 @@ static void end_threads(struct dback *d)
     pthread_mutex_lock(&d->mutex);
     d->taking_calls = false;
     pthread_mutex_unlock(&d->mutex);
+    control_close(d->control);
     core_call(d->core, call_stop, NULL);
     pthread_join(d->core_thread, NULL);
+    d->abandoned += core_abandoned(d->core);
     edge_join(d->edge);
 }
 
 static void release(struct dback *d)
 {
+    service_close_sockets(&d->inherited);
+    control_destroy(d->control); /* its thread looks at the core and the edge to the end */
     core_destroy(d->core);
     edge_destroy(d->edge);
     runtime_dir_remove(&d->runtime_dir);
     log_destroy(d->log);
+    d->control = NULL;
     d->core = NULL;
     d->edge = NULL;
     d->log = NULL;
 }
+
+static void reload_for_control(void *app, control_reloaded done, void *arg);
 
 static int prepare(struct dback *d, char *err)
 {
@@ -188,7 +214,8 @@ static int prepare(struct dback *d, char *err)
     code = runtime_dir_create(&d->runtime_dir, err);
     if (code < 0)
         return code;
-    code = edge_create(&d->edge, d->config, d->log, err);
+    code = edge_create(&d->edge, d->config, d->inherited.viewers, d->inherited.viewer_count, d->log, err);
+    d->inherited.viewer_count = 0;
     if (code < 0)
         return code;
     d->core = core_create(&(struct core_setup){
@@ -202,7 +229,19 @@ static int prepare(struct dback *d, char *err)
     });
     for (unsigned i = 0; i < edge_worker_count(d->edge); i++)
         core_set_worker(d->core, i, edge_worker_inbox(d->edge, i), edge_worker_wake(d->edge, i));
-    return 0;
+    code = control_create(&d->control,
+                          &(struct control_setup){ .config = d->config,
+                                                   .log = d->log,
+                                                   .core = d->core,
+                                                   .edge = d->edge,
+                                                   .version = DBACK_VERSION,
+                                                   .default_socket = d->operated,
+                                                   .inherited = d->inherited.control,
+                                                   .reload = reload_for_control,
+                                                   .app = d },
+                          err);
+    d->inherited.control = -1;
+    return code;
 }
 
 /* Was it told to end before it has begun? The four signals are blocked, so they wait to be asked for. */
@@ -244,19 +283,38 @@ static int start_threads(struct dback *d)
 {
     sigset_t before;
     block_signals(&before);
-    int code = pthread_create(&d->core_thread, NULL, run_core, d->core);
+    int code = -control_start(d->control);
+    if (code == 0)
+        code = pthread_create(&d->core_thread, NULL, run_core, d->core);
     if (code == 0)
         edge_start(d->edge, core_inbox(d->core));
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -code;
 }
 
+/* An embedding program speaks for itself. */
+static void tell_service(const struct dback *d, const char *state)
+{
+    if (d->operated)
+        service_tell("%s", state);
+}
+
 int dback_start(dback *d, char *error, size_t error_size)
 {
     char err[ERR_SIZE];
+    struct text_buffer mistakes = { 0 };
     if (d->core)
         return report(-EBUSY, "it is running already", error, error_size);
-    int code = prepare(d, err);
+    int code = check_servers(d, d->config, &mistakes);
+    if (code < 0) {
+        mistakes.ptr[mistakes.len - 1] = '\0'; /* one sentence: its line needs no end */
+        report(code, mistakes.ptr, error, error_size);
+        text_finish(&mistakes);
+        return code;
+    }
+    code = d->operated ? service_take_sockets(&d->inherited, err) : 0;
+    if (code == 0)
+        code = prepare(d, err);
     if (code < 0) {
         release(d);
         return report(code, err, error, error_size);
@@ -281,6 +339,7 @@ int dback_start(dback *d, char *error, size_t error_size)
     }
     edge_log_addresses(d->edge);
     log_room(d->log, LOG_INFO, "app", "ready");
+    tell_service(d, "READY=1");
     return 0;
 }
 
@@ -289,6 +348,7 @@ void dback_stop(dback *d)
     if (!d->core)
         return;
     log_room(d->log, LOG_INFO, "app", "stopping");
+    tell_service(d, "STOPPING=1");
     end_threads(d);
     log_room(d->log, LOG_INFO, "app", "stopped");
     release(d);
@@ -312,6 +372,11 @@ void dback_destroy(dback *d)
     free(d);
 }
 
+unsigned dback_abandoned(const dback *d)
+{
+    return d->abandoned;
+}
+
 uint16_t dback_port(const dback *d)
 {
     return d->edge ? edge_port(d->edge) : 0;
@@ -322,9 +387,9 @@ uint16_t dback_port(const dback *d)
 struct reload {
     struct dback *d;
     struct config *config;
-    bool waited_for, over; /* guarded by the app's mutex */
-    int code;
-    char why[ERR_SIZE];
+    struct text_buffer restart_keys; /* changed, but only a restart makes them count */
+    control_reloaded done;           /* NULL: nobody waits */
+    void *arg;
 };
 
 static void log_refusal(struct dback *d, const char *why)
@@ -332,31 +397,38 @@ static void log_refusal(struct dback *d, const char *why)
     log_room(d->log, LOG_ERROR, "app", "reload refused: %s; nothing was changed", why);
 }
 
+static void adopt(struct dback *d, struct config *config)
+{
+    pthread_mutex_lock(&d->mutex);
+    log_set_level(d->log, config->log.level);
+    log_set_format(d->log, config->log.format);
+    config_unref(d->config);
+    d->config = config_ref(config);
+    pthread_mutex_unlock(&d->mutex);
+}
+
 static void on_reloaded(struct core *core, void *arg, const char *err, const char *summary)
 {
     (void)core;
     struct reload *reload = arg;
     struct dback *d = reload->d;
-    if (err)
+    struct text_buffer whole = { 0 };
+    if (err) {
         log_refusal(d, err);
-    else
+    } else {
         log_room(d->log, LOG_INFO, "app", "reload done: %s", summary);
-    pthread_mutex_lock(&d->mutex);
-    if (!err) {
-        log_set_level(d->log, reload->config->log.level);
-        log_set_format(d->log, reload->config->log.format);
-        config_unref(d->config);
-        d->config = config_ref(reload->config);
+        adopt(d, reload->config);
+        text_appendf(&whole, "%s", summary);
+        if (reload->restart_keys.len)
+            text_appendf(&whole, "; changed, but only a restart makes it count: %.*s",
+                         (int)reload->restart_keys.len, reload->restart_keys.ptr);
     }
+    if (reload->done)
+        reload->done(reload->arg, err, whole.ptr);
     config_unref(reload->config);
-    reload->code = err ? -EINVAL : 0;
-    snprintf(reload->why, sizeof reload->why, "%s", err ? err : "");
-    reload->over = true;
-    bool waited_for = reload->waited_for;
-    pthread_cond_broadcast(&d->changed);
-    pthread_mutex_unlock(&d->mutex);
-    if (!waited_for)
-        free(reload);
+    text_finish(&reload->restart_keys);
+    text_finish(&whole);
+    free(reload);
 }
 
 static void call_reload(void *core, void *arg)
@@ -365,24 +437,24 @@ static void call_reload(void *core, void *arg)
     swap_begin(core, config_ref(reload->config), on_reloaded, reload);
 }
 
-static void log_restart_keys(struct dback *d, const struct config *changed)
+static void find_restart_keys(struct reload *reload)
 {
-    struct text_buffer keys = { 0 };
+    struct dback *d = reload->d;
     pthread_mutex_lock(&d->mutex);
-    config_restart_differences(d->config, changed, &keys);
+    config_restart_differences(d->config, reload->config, &reload->restart_keys);
     pthread_mutex_unlock(&d->mutex);
-    if (keys.len)
-        log_room(d->log, LOG_WARN, "app", "changed, but only a restart makes it count: %.*s", (int)keys.len,
-                 keys.ptr);
-    text_finish(&keys);
+    if (reload->restart_keys.len)
+        log_room(d->log, LOG_WARN, "app", "changed, but only a restart makes it count: %.*s",
+                 (int)reload->restart_keys.len, reload->restart_keys.ptr);
 }
 
-/* NULL with all mistakes in the log and `mistakes`. */
-static struct reload *begin_reload(struct dback *d, bool waited_for, struct text_buffer *mistakes)
+/* False with all mistakes in the log and `mistakes`, and `done` isn't called. */
+static bool begin_reload(struct dback *d, control_reloaded done, void *arg, struct text_buffer *mistakes)
 {
-    struct config *config;
+    struct config *config = NULL;
     log_room(d->log, LOG_INFO, "app", "reloading");
-    if (read_config(d, &config, mistakes) < 0) {
+    if (read_config(d, &config, mistakes) < 0 || check_servers(d, config, mistakes) < 0) {
+        config_unref(config);
         text_append(mistakes, "", 1);
         for (char *line = mistakes->ptr, *end; *line; line = end) {
             end = line + strcspn(line, "\n");
@@ -390,15 +462,44 @@ static struct reload *begin_reload(struct dback *d, bool waited_for, struct text
             end += *end == '\n';
         }
         log_refusal(d, "the configuration has mistakes");
-        return NULL;
+        return false;
     }
-    log_restart_keys(d, config);
     struct reload *reload = xcalloc(1, sizeof *reload);
     reload->d = d;
     reload->config = config;
-    reload->waited_for = waited_for;
+    reload->done = done;
+    reload->arg = arg;
+    find_restart_keys(reload);
     core_call(d->core, call_reload, reload);
-    return reload;
+    return true;
+}
+
+/* The control room's way in; its gate sees to it that the core is still there. */
+static void reload_for_control(void *app, control_reloaded done, void *arg)
+{
+    struct text_buffer mistakes = { 0 };
+    if (!begin_reload(app, done, arg, &mistakes))
+        done(arg, mistakes.ptr, NULL);
+    text_finish(&mistakes);
+}
+
+struct waiter {
+    struct dback *d;
+    bool over; /* guarded by the app's mutex, like the rest */
+    int code;
+    char why[ERR_SIZE];
+};
+
+static void end_waiting(void *arg, const char *err, const char *summary)
+{
+    struct waiter *waiter = arg;
+    (void)summary;
+    pthread_mutex_lock(&waiter->d->mutex);
+    waiter->over = true;
+    waiter->code = err ? -EINVAL : 0;
+    snprintf(waiter->why, sizeof waiter->why, "%s", err ? err : "");
+    pthread_cond_broadcast(&waiter->d->changed);
+    pthread_mutex_unlock(&waiter->d->mutex);
 }
 
 int dback_reload(dback *d, char *error, size_t error_size)
@@ -406,20 +507,18 @@ int dback_reload(dback *d, char *error, size_t error_size)
     if (!d->core)
         return report(-EINVAL, "it isn't running", error, error_size);
     struct text_buffer mistakes = { 0 };
-    struct reload *reload = begin_reload(d, true, &mistakes);
-    if (!reload) {
+    struct waiter waiter = { .d = d };
+    if (!begin_reload(d, end_waiting, &waiter, &mistakes)) {
         report(-EINVAL, mistakes.ptr, error, error_size);
         text_finish(&mistakes);
         return -EINVAL;
     }
     text_finish(&mistakes);
     pthread_mutex_lock(&d->mutex);
-    while (!reload->over)
+    while (!waiter.over)
         pthread_cond_wait(&d->changed, &d->mutex);
     pthread_mutex_unlock(&d->mutex);
-    int code = report(reload->code, reload->why, error, error_size);
-    free(reload);
-    return code;
+    return report(waiter.code, waiter.why, error, error_size);
 }
 
 /* ------------------ run ----------------------------------------------------------------------- */
@@ -433,15 +532,45 @@ static void reopen_log(struct dback *d)
         log_room(d->log, LOG_INFO, "app", "log opened anew");
 }
 
+/* Does every loop turn? Then the service manager's watchdog hears of it. */
+static void feed_watchdog(struct dback *d)
+{
+    uint64_t silence_ms = pulse_silence_ms(&d->core->pulse), other_ms = control_silence_ms(d->control);
+    silence_ms = other_ms > silence_ms ? other_ms : silence_ms;
+    for (unsigned i = 0; i < edge_worker_count(d->edge); i++) {
+        other_ms = pulse_silence_ms(&edge_worker_stats(d->edge, i)->pulse);
+        silence_ms = other_ms > silence_ms ? other_ms : silence_ms;
+    }
+    if (silence_ms <= STUCK_MS)
+        service_tell("WATCHDOG=1");
+    else
+        log_room(d->log, LOG_ERROR, "app",
+                 "a loop hasn't turned for %llu ms: the watchdog isn't told that all is well",
+                 (unsigned long long)silence_ms);
+}
+
+/* The next signal; 0: none came for a quarter of the watchdog's time. */
+static int next_signal(struct dback *d, uint64_t watchdog_ms)
+{
+    uint64_t wait_ms = watchdog_ms / 4;
+    struct timespec wait = { .tv_sec = (time_t)(wait_ms / 1000),
+                             .tv_nsec = (long)(wait_ms % 1000) * 1000000 };
+    int signal = watchdog_ms ? sigtimedwait(&d->signals, NULL, &wait) : sigwaitinfo(&d->signals, NULL);
+    return signal > 0 ? signal : 0;
+}
+
 int dback_run(dback *d)
 {
+    uint64_t watchdog_ms = d->operated ? service_watchdog_ms() : 0;
     if (!d->core)
         return -EINVAL;
     for (;;) {
-        int signal = sigwaitinfo(&d->signals, NULL);
+        int signal = next_signal(d, watchdog_ms);
+        if (watchdog_ms)
+            feed_watchdog(d);
         if (signal == SIGHUP) {
             struct text_buffer mistakes = { 0 };
-            begin_reload(d, false, &mistakes);
+            begin_reload(d, NULL, NULL, &mistakes);
             text_finish(&mistakes);
         } else if (signal == SIGUSR1) {
             reopen_log(d);
@@ -455,39 +584,17 @@ int dback_run(dback *d)
 
 /* ------------------ broadcasts ---------------------------------------------------------------- */
 
-/* An event on its way to the core; the text follows it. */
+/* An event on its way to the core. */
 struct broadcast {
     struct dback *d;
-    struct world_event event;
+    struct world_event *event;
 };
-
-static struct str copy_into(char **at, struct str from)
-{
-    struct str copy = { *at, from.len };
-    if (from.len)
-        memcpy(*at, from.ptr, from.len);
-    *at += from.len;
-    return copy;
-}
 
 static struct broadcast *create_broadcast(struct dback *d, const struct checked_event *from)
 {
-    const struct user_row *user = &from->user.row;
-    size_t text = from->server.len + from->channel.len + from->text.len + user->uid.len + user->username.len +
-                  user->role_color.len;
-    struct broadcast *b = xmalloc(sizeof *b + text);
-    char *at = (char *)(b + 1);
+    struct broadcast *b = xmalloc(sizeof *b);
     b->d = d;
-    b->event = (struct world_event){
-        .kind = from->kind,
-        .server = copy_into(&at, from->server),
-        .channel = copy_into(&at, from->channel),
-        .text = copy_into(&at, from->text),
-        .user = { .uid = copy_into(&at, user->uid),
-                  .username = copy_into(&at, user->username),
-                  .role_color = copy_into(&at, user->role_color),
-                  .status = user->status },
-    };
+    b->event = world_event_copy(from);
     return b;
 }
 
@@ -495,7 +602,8 @@ static void call_broadcast(void *core, void *arg)
 {
     struct broadcast *b = arg;
     atomic_fetch_sub(&b->d->calls, 1);
-    world_apply_event(core, NULL, &b->event);
+    world_apply_event(core, NULL, b->event);
+    free(b->event);
     free(b);
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 struct join {
-    struct join *next;          /* of the server's waiting list */
+    struct join *next, **at; /* in the server's waiting list: the one behind, and what points to this one */
     struct join *newer, *older; /* of the bucket */
     struct core *core;
     struct to_core *message;
@@ -17,6 +17,7 @@ struct join {
     struct ask *ask; /* validate */
     char *server_id; /* discord_id while validate runs: the server may go meanwhile */
     bool by_password;
+    bool validated; /* a provider has said yes */
 };
 
 void to_core_free(struct to_core *m)
@@ -82,12 +83,14 @@ static void send_ticket(struct core *core, struct server *server, const struct t
     ticket->kind = EDGE_TICKET;
     ticket->viewer = message->viewer;
     ticket->again = again;
+    core->counts.snapshots_again += again;
     show_ticket(core, server, (struct str){ message->request, message->request_len }, ticket);
     core_post(core, message->viewer.worker, ticket);
 }
 
 static void grant(struct join *join)
 {
+    join->core->counts.joins++;
     world_count_viewer(join->core, join->server, 1);
     log_write(join->core->log, LOG_INFO,
               &(struct log_source){ "core", join->message->viewer.serial, join->message->peer },
@@ -107,6 +110,8 @@ static void admit(struct join *join, struct server *server)
         grant(join);
         return;
     }
+    join->next = NULL;
+    join->at = server->waiting_last;
     *server->waiting_last = join;
     server->waiting_last = &join->next;
     if (!fresh && !server->users_ask)
@@ -146,13 +151,8 @@ void join_refuse_waiting(struct server *server, enum refusal refusal)
 
 static void leave_waiting(struct join *join)
 {
-    struct server *server = join->server;
-    struct join **at = &server->waiting;
-    while (*at != join)
-        at = &(*at)->next;
-    *at = join->next;
-    if (server->waiting_last == &join->next)
-        server->waiting_last = at;
+    *join->at = join->next;
+    *(join->next ? &join->next->at : &join->server->waiting_last) = join->at;
 }
 
 void join_forget(struct core *core, const struct viewer_ref *viewer)
@@ -172,30 +172,41 @@ void join_forget(struct core *core, const struct viewer_ref *viewer)
 
 /* ------------------ logins -------------------------------------------------------------------- */
 
+static void log_login(const struct join *join, const struct server *server, const struct ask_result *result)
+{
+    struct str uid = result->answer ? result->answer->login_uid : STR("");
+    log_write(join->core->log, LOG_INFO,
+              &(struct log_source){ "core", join->message->viewer.serial, join->message->peer },
+              "login accepted server=%s provider=%s uid=%.*s", server->id.ptr, result->provider->spec.name,
+              (int)uid.len, uid.len ? uid.ptr : "");
+}
+
 static void on_validated(struct core *core, void *arg, struct ask_result *result)
 {
     struct join *join = arg;
     join->ask = NULL;
-    struct server *server = server_find(core, str_of(join->server_id));
-    if (result->result != DBACK_OK) {
+    join->validated = result->result == DBACK_OK;
+    /* The list may be another by now. */
+    const struct server_row *row = server_list_by_discord_id(core->list, str_of(join->server_id));
+    struct server *server = row ? server_find(core, row->discord_id) : NULL;
+    if (!server) {
+        refuse(join, REFUSE_NO_SERVER);
+        return;
+    }
+    if (join->validated)
+        log_login(join, server, result);
+    if (join->validated || !row->passworded)
+        admit(join, server);
+    else
         refuse_as(join, join->by_password ? REFUSE_NEEDS_LOGIN : REFUSE_LOGIN_FAILED,
                   result->result == DBACK_DENIED);
-    } else if (!server || !server->listed) {
-        refuse(join, REFUSE_NO_SERVER);
-    } else {
-        struct str uid = result->answer ? result->answer->login_uid : STR("");
-        log_write(core->log, LOG_INFO,
-                  &(struct log_source){ "core", join->message->viewer.serial, join->message->peer },
-                  "login accepted server=%s provider=%s uid=%.*s", server->id.ptr,
-                  result->provider->spec.name, (int)uid.len, uid.len ? uid.ptr : "");
-        admit(join, server);
-    }
 }
 
 static void validate(struct join *join, const struct server_row *row, bool by_password)
 {
     const struct to_core *m = join->message;
     join->by_password = by_password;
+    free(join->server_id); /* asked once more: the list has changed */
     join->server_id = xstrndup(row->discord_id.ptr, row->discord_id.len);
     join->ask = ask_start(join->core, join->core->routes,
                           &(struct question){
@@ -210,20 +221,13 @@ static void validate(struct join *join, const struct server_row *row, bool by_pa
                           &(struct ask_handler){ .done = on_validated, .arg = join });
 }
 
-void join_begin(struct core *core, struct to_core *message)
+/* May it in, by what the list says of the server? */
+static void judge(struct join *join, const struct server_row *row, struct server *server)
 {
-    struct join *join = create_join(core, message);
-    const struct server_row *row =
-        core->list ? server_list_find(core->list, (struct str){ message->wanted, message->wanted_len })
-                   : NULL;
-    struct server *server = row ? server_find(core, row->discord_id) : NULL;
-    if (!server) {
-        refuse(join, REFUSE_NO_SERVER);
-        return;
-    }
+    const struct to_core *message = join->message;
     struct str password = { message->password, message->password_len };
     bool by_token = message->token_len && message->user_json_len;
-    if (!row->passworded)
+    if (!row->passworded || join->validated)
         admit(join, server);
     else if (message->locked_out)
         refuse(join, by_token ? REFUSE_LOGIN_FAILED : REFUSE_NEEDS_LOGIN);
@@ -235,6 +239,30 @@ void join_begin(struct core *core, struct to_core *message)
         validate(join, row, true);
     else
         refuse_as(join, REFUSE_NEEDS_LOGIN, password.len > 0);
+}
+
+void join_begin(struct core *core, struct to_core *message)
+{
+    struct join *join = create_join(core, message);
+    const struct server_row *row =
+        core->list ? server_list_find(core->list, (struct str){ message->wanted, message->wanted_len })
+                   : NULL;
+    struct server *server = row ? server_find(core, row->discord_id) : NULL;
+    if (server)
+        judge(join, row, server);
+    else
+        refuse(join, REFUSE_NO_SERVER);
+}
+
+void join_judge_waiting(struct server *server, const struct server_row *row)
+{
+    struct join *next;
+    for (struct join *join = take_waiting(server); join; join = next) {
+        next = join->next;
+        join->server = NULL;
+        judge(join, row, server);
+    }
+    world_note_watchers(server);
 }
 
 void join_resnapshot(struct core *core, struct to_core *message)

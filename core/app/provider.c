@@ -1,5 +1,5 @@
 /* The loaded providers: how each begins and ends. See core.h. */
-#include "app/core.h"
+#include "app/feed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +81,24 @@ bool provider_spec_same_instance(const struct provider_spec *a, const struct pro
            a->identity.mtime_ns == b->identity.mtime_ns;
 }
 
+const char *const provider_state_names[PROVIDER_STATE_COUNT] = { "creating", "serving", "draining",
+                                                                 "stopping", "gone" };
+
+void provider_enter(struct provider *provider, enum provider_state state)
+{
+    struct core *core = provider->core;
+    struct text_buffer members = { 0 };
+    provider->state = state;
+    provider->since_ms = now_ms();
+    if (!feed_is_heard(core))
+        return;
+    text_append_literal(&members, ",\"name\":");
+    text_append_json(&members, str_of(provider->spec.name));
+    text_appendf(&members, ",\"state\":\"%s\"", provider_state_names[state]);
+    feed_note(core, "provider", (struct str){ members.ptr, members.len });
+    text_finish(&members);
+}
+
 struct provider *provider_start(struct core *core, const struct provider_spec *spec)
 {
     struct provider *provider = xcalloc(1, sizeof *provider);
@@ -88,8 +106,7 @@ struct provider *provider_start(struct core *core, const struct provider_spec *s
     provider->references = 1;
     provider_spec_copy(&provider->spec, spec);
     snprintf(provider->room, sizeof provider->room, "provider/%s", spec->name);
-    provider->state = PROVIDER_CREATING;
-    provider->since_ms = now_ms();
+    provider_enter(provider, PROVIDER_CREATING);
     provider->instance = instance_start(&(struct instance_config){
         .name = provider->spec.name,
         .file = provider->spec.file,
@@ -128,8 +145,7 @@ uint64_t provider_next_refresh(const struct provider *owner, bool retry)
 
 static void stop(struct provider *provider)
 {
-    provider->state = PROVIDER_STOPPING;
-    provider->since_ms = now_ms();
+    provider_enter(provider, PROVIDER_STOPPING);
     provider->next_notice_ms = provider->since_ms + provider->core->config->limits.stop_timeout_ms;
     instance_stop(provider->instance);
 }
@@ -143,8 +159,7 @@ void provider_retire(struct provider *provider)
         stop(provider);
         return;
     }
-    provider->state = PROVIDER_DRAINING; /* each open question has a deadline, so this ends */
-    provider->since_ms = now_ms();
+    provider_enter(provider, PROVIDER_DRAINING); /* each open question has a deadline, so this ends */
 }
 
 void provider_ask_ended(struct provider *provider)
@@ -178,7 +193,7 @@ static void leave(struct provider *provider)
         instance_mail_free((struct instance_mail *)provider->backlog);
         provider->backlog = next;
     }
-    provider->state = PROVIDER_GONE;
+    provider_enter(provider, PROVIDER_GONE);
     provider->instance = NULL;
     unref_provider(provider);
 }
@@ -199,6 +214,7 @@ static void abandon(struct provider *provider)
              (int)why.len, why.len ? why.ptr : "");
     text_finish(&why);
     instance_abandon(provider->instance);
+    provider->core->abandoned++;
     leave(provider);
 }
 
@@ -206,7 +222,7 @@ static void notice(struct provider *provider, uint64_t now)
 {
     struct text_buffer why = { 0 };
     instance_waiting_for(provider->instance, &why);
-    log_room(provider->core->log, LOG_WARN, provider->room, "replaced, but not gone yet, waiting for: %.*s",
+    log_room(provider->core->log, LOG_WARN, provider->room, "ended, but not gone yet, waiting for: %.*s",
              (int)why.len, why.len ? why.ptr : "");
     text_finish(&why);
     provider->next_notice_ms = now + 60000;

@@ -111,6 +111,7 @@ static bool try_below(const char *bases, struct runtime_dir *out)
 int runtime_dir_create(struct runtime_dir *out, char *err)
 {
     const char *bases[] = { getenv("RUNTIME_DIRECTORY"),
+                            getenv("STATE_DIRECTORY"), /* Debian mounts /run noexec */
                             getenv("XDG_RUNTIME_DIR"),
                             getenv("TMPDIR"),
                             "/run",

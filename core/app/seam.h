@@ -32,6 +32,7 @@ struct viewer_ref {
 struct channel {
     struct frame_log *log;
     void *server;
+    struct str discord_id; /* of the server: lives as long as it, and never changes */
 };
 
 /* ------------------ edge -> core -------------------------------------------------------------- */
@@ -51,7 +52,7 @@ struct to_core {
     enum to_core_kind kind;
     struct viewer_ref viewer;
     struct channel
-        channel; /* RESNAPSHOT (not counted anew), LEAVE (gives back the viewer's hold on the log) */
+        channel;    /* RESNAPSHOT (not counted anew), LEAVE (gives back the viewer's hold on the log) */
     uint64_t heard; /* RESNAPSHOT: up to where in the log it has been sent: the snapshot may not be older */
     /* JOIN: as the viewer sent it; `request` is the JSON object that the answer echoes. All owned, one block
      * each. */
@@ -74,6 +75,7 @@ enum to_edge_kind {
     EDGE_SERVER_LIST, /* the list for everyone who comes; `announce`: and for everyone who is here */
     EDGE_STATIC,      /* the answer to CORE_STATIC */
     EDGE_CONFIG,      /* live keys changed */
+    EDGE_CALL,        /* run `call` on the worker's thread (the operator's questions) */
     EDGE_STOP,        /* close every session with 1001, then end */
 };
 
@@ -93,6 +95,9 @@ struct to_edge {
     bool announce;
     struct answer *answer; /* STATIC: NULL when no provider has one */
     struct config *config; /* CONFIG */
+    /* CALL: once; with NULL for the worker when that is stopping. */
+    void (*call)(void *worker, void *arg);
+    void *arg;
 };
 void to_edge_free(struct to_edge *message);
 

@@ -24,8 +24,7 @@ static int compare_str(struct str a, struct str b)
     return difference ? difference : (a.len > b.len) - (a.len < b.len);
 }
 
-/* Where it is, or where it belongs. */
-static size_t position_of(const struct core *core, struct str discord_id)
+size_t server_position(const struct core *core, struct str discord_id)
 {
     size_t low = 0, high = core->server_count;
     while (low < high) {
@@ -40,7 +39,7 @@ static size_t position_of(const struct core *core, struct str discord_id)
 
 struct server *server_find(struct core *core, struct str discord_id)
 {
-    size_t at = position_of(core, discord_id);
+    size_t at = server_position(core, discord_id);
     if (at < core->server_count && str_equal(core->servers[at]->discord_id, discord_id))
         return core->servers[at];
     return NULL;
@@ -58,7 +57,8 @@ static struct server *create_server(struct core *core, struct str discord_id)
     server->waiting_last = &server->waiting;
     server->channel.log = frame_log_create();
     server->channel.server = server;
-    size_t at = position_of(core, discord_id);
+    server->channel.discord_id = server->discord_id;
+    size_t at = server_position(core, discord_id);
     core->servers = xrealloc(core->servers, (core->server_count + 1) * sizeof *core->servers);
     memmove(core->servers + at + 1, core->servers + at, (core->server_count - at) * sizeof *core->servers);
     core->servers[at] = server;
@@ -120,6 +120,13 @@ void server_set_client_id(struct server *server, struct str client_id)
 
 /* ------------------ the list ------------------------------------------------------------------ */
 
+/* Does the new list say something else of who may come in? */
+static bool access_differs(const struct core *core, const struct server_row *row)
+{
+    const struct server_row *old = core->list ? server_list_by_discord_id(core->list, row->discord_id) : NULL;
+    return !old || old->passworded != row->passworded || !str_equal(old->password, row->password);
+}
+
 static void adopt_row(struct core *core, const struct server_row *row)
 {
     struct server *server = server_find(core, row->discord_id);
@@ -129,6 +136,8 @@ static void adopt_row(struct core *core, const struct server_row *row)
     server->listed = true;
     replace(&server->id, row->id);
     replace(&server->name, row->name);
+    if (server->waiting && access_differs(core, row))
+        join_judge_waiting(server, row);
     if (came_back) { /* its viewers have kept an old picture meanwhile */
         world_ask_users(core, server);
         world_ask_client_id(core, server);
@@ -143,6 +152,12 @@ static void adopt_list(struct core *core, struct server_list *list)
     }
     for (size_t i = 0; i < list->count; i++)
         adopt_row(core, &list->servers[i]);
+    for (size_t i = 0; i < core->server_count; i++) {
+        if (core->servers[i]->listed || !core->servers[i]->waiting)
+            continue;
+        join_refuse_waiting(core->servers[i], REFUSE_NO_SERVER);
+        world_note_watchers(core->servers[i]);
+    }
     bool same = core->list && server_list_same_frame(core->list, list);
     server_list_destroy(core->list);
     core->list = list;
@@ -153,9 +168,14 @@ static void adopt_list(struct core *core, struct server_list *list)
 
 void servers_log_complaints(struct core *core, struct text_buffer *complaints)
 {
-    for (size_t at = 0; at < complaints->len; at += strlen(complaints->ptr + at) + 1)
+    struct text_buffer *last = &core->list_complaints;
+    bool again =
+        str_equal((struct str){ complaints->ptr, complaints->len }, (struct str){ last->ptr, last->len });
+    for (size_t at = 0; !again && at < complaints->len; at += strlen(complaints->ptr + at) + 1)
         core_log(core, LOG_WARN, "servers: %s", complaints->ptr + at);
-    text_finish(complaints);
+    text_finish(last);
+    *last = *complaints;
+    *complaints = (struct text_buffer){ 0 };
 }
 
 void servers_plan_refresh(struct core *core, bool retry)
@@ -190,10 +210,8 @@ static void on_list(struct core *core, void *arg, struct ask_result *result)
                  result->why);
         servers_plan_refresh(core, true);
     }
-    if (core->list_ask_again) {
-        core->list_ask_again = false;
-        servers_ask_list(core);
-    }
+    if (core->list_ask_again)
+        servers_changed(core);
 }
 
 void servers_ask_list(struct core *core)
@@ -202,7 +220,19 @@ void servers_ask_list(struct core *core)
         core->list_ask_again = true;
         return;
     }
+    core->list_ask_again = false;
     core->list_refresh_at_ms = 0;
+    core->list_asked_ms = now_ms();
     core->list_ask = ask_start(core, core->routes, &(struct question){ .capability = CAP_SERVERS },
                                &(struct ask_handler){ .done = on_list });
+}
+
+void servers_changed(struct core *core)
+{
+    uint64_t earliest = core->list_asked_ms + ASK_PAUSE_MS;
+    core->list_ask_again = true;
+    if (core->list_ask || now_ms() >= earliest)
+        servers_ask_list(core);
+    else
+        core->list_refresh_at_ms = earliest;
 }

@@ -5,7 +5,7 @@
  * to date. Who joins where it is already would hear again what came after the pin, so it waits for a newer
  * one.
  */
-#include "app/core.h"
+#include "app/feed.h"
 
 /* Joiners may share a snapshot that is this old, and a large one longer: making them, and the memory of those
  * that slow viewers still hold, are bounded in bytes a second. */
@@ -49,6 +49,11 @@ static void append_frame(struct core *core, struct server *server, struct str pa
         return;
     }
     core->appended = true;
+    feed_frame(core, payload);
+    if (core->emitted_ns >= server->marked_ns + MARK_INTERVAL_NS) {
+        server->marked_ns = core->emitted_ns;
+        frame_log_mark(server->channel.log, core->emitted_ns);
+    }
 }
 
 /* {"type":"<type>","server":"<discord id>","data":{ in the scratch buffer. */
@@ -126,14 +131,21 @@ bool show_has_snapshot_for(struct core *core, struct server *server, uint64_t he
            log_cursor_position(&server->pin) >= heard;
 }
 
-void show_ticket(struct core *core, struct server *server, struct str request, struct to_edge *ticket)
+struct snapshot *show_snapshot(struct core *core, struct server *server)
 {
     if (is_stale(server) && snapshot_too_old(core, server))
         show_forget_snapshot(server);
     if (!server->snapshot) {
+        core->counts.snapshots++;
         server->snapshot = snapshot_create(server->roster);
         server->snapshot_ms = now_ms();
     }
+    return server->snapshot;
+}
+
+void show_ticket(struct core *core, struct server *server, struct str request, struct to_edge *ticket)
+{
+    struct snapshot *snapshot = show_snapshot(core, server);
     struct text_buffer *b = &core->scratch;
     b->len = 0;
     text_append_literal(b, ",\"request\":");
@@ -142,9 +154,9 @@ void show_ticket(struct core *core, struct server *server, struct str request, s
     if (server->client_id.len)
         append_next(b, "clientId", server->client_id);
     text_append_literal(b, "}}");
-    ticket->snapshot = snapshot_ref(server->snapshot);
-    ticket->last = snapshot_last_frame(server->snapshot, (struct str){ b->ptr, b->len });
+    ticket->snapshot = snapshot_ref(snapshot);
+    ticket->last = snapshot_last_frame(snapshot, (struct str){ b->ptr, b->len });
     ticket->cursor = snapshot_cursor(server);
-    ticket->channel.server = server;
-    ticket->channel.log = frame_log_ref(server->channel.log);
+    ticket->channel = server->channel;
+    frame_log_ref(ticket->channel.log);
 }

@@ -2,16 +2,17 @@
  *
  *   create   what is new is loaded and created; what is unchanged is kept running
  *   list     the servers are asked for along the new routes
- *   rosters  so are the users of every server that somebody watches (also of those that are first watched
- * meanwhile) switch   in one step: routes, list, rosters; the viewers get the difference, then the old ones
- * are retired
+ *   rosters  so are the users of every server that somebody watches, also of those that are first watched
+ *            meanwhile
+ *   switch   in one step: routes, list, rosters; the viewers get the difference, then the old ones are
+ *            retired
  *
  * Whatever fails before the switch leaves everything as it was. Until then the old providers serve on, and
  * events of a new one count only for the rosters that are being prepared. At the first start there is nothing
  * to preserve: a list that can't be had yet is asked for again later; only a provider that can't be created
  * is fatal.
  */
-#include "app/core.h"
+#include "app/feed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,8 @@ struct member {
 struct swap {
     struct core *core;
     struct config *config;
+    char
+        *renew; /* the provider that is to be another instance, also when nothing of it changed; NULL: none */
     swap_callback done;
     void *arg;
     bool initial;
@@ -82,7 +85,8 @@ static void gather_members(struct swap *swap)
             provider_spec_copy(&m->spec, &core->registered[i]);
         else
             spec_from_config(&m->spec, &swap->config->providers[i - swap->registered]);
-        m->provider = find_kept(core, &m->spec);
+        bool renew = swap->renew && strcmp(swap->renew, m->spec.name) == 0;
+        m->provider = renew ? NULL : find_kept(core, &m->spec);
         m->kept = m->provider != NULL;
         if (!m->kept)
             m->provider = provider_start(core, &m->spec);
@@ -133,6 +137,7 @@ static void free_swap(struct swap *swap)
     routes_unref(swap->routes);
     server_list_destroy(swap->list);
     config_unref(swap->config);
+    free(swap->renew);
     free(swap);
 }
 
@@ -144,7 +149,9 @@ static void conclude(struct swap *swap, const char *err, const char *summary)
     struct core *core = swap->core;
     for (size_t i = 0; i < core->server_count; i++)
         drop_candidate(core->servers[i]);
+    servers_sweep(core); /* those that were kept for their candidates */
     core->swap = NULL;
+    feed_note_text(core, err ? "swap-failed" : "swap", err ? "reason" : "summary", err ? err : summary);
     swap->done(core, swap->arg, err, summary);
     free_swap(swap);
     if (core->next_swap && !core->swap) {
@@ -156,6 +163,7 @@ static void conclude(struct swap *swap, const char *err, const char *summary)
 
 static void fail_swap(struct swap *swap, const char *why)
 {
+    swap->core->counts.swaps_failed += !swap->initial;
     for (size_t i = 0; i < swap->count; i++) {
         if (!swap->members[i].kept)
             provider_retire(swap->members[i].provider);
@@ -202,10 +210,8 @@ static void adopt_config(struct swap *swap)
     core_post_config(core);
 }
 
-/* Answers that are still under way along the old routes would come too late to be true. */
 static void switch_server(struct core *core, struct server *server)
 {
-    world_cancel_asks(server);
     if (!server_is_watched(server) || !server->candidate.ready) {
         world_orphan(server);
         return;
@@ -225,11 +231,15 @@ static void adopt_world(struct swap *swap)
     ask_cancel(core->list_ask);
     core->list_ask = NULL;
     core->list_ask_again = false;
+    /* Answers that are still under way along the old routes would come too late to be true. */
     for (size_t i = 0; i < core->server_count; i++)
-        switch_server(core, core->servers[i]);
+        world_cancel_asks(core->servers[i]);
+    /* The list first: who waits for a roster may come in only if the new list lets them. */
     struct server_list *list = swap->list;
     swap->list = NULL;
     servers_set_list(core, list, swap->list_owner, swap->list_retry);
+    for (size_t i = 0; i < core->server_count; i++)
+        switch_server(core, core->servers[i]);
     if (swap->list_asked_again)
         servers_ask_list(core);
 }
@@ -251,6 +261,16 @@ static bool is_member(const struct swap *swap, const struct provider *provider)
     return false;
 }
 
+/* Between the switch and their end they would be heard no more: what they emit then isn't taken, so that a provider
+ * that hands on a queue of its own knows where its successor has to go on. */
+static void pause_replaced(struct swap *swap, bool paused)
+{
+    for (struct provider *p = swap->core->providers; p; p = p->next) {
+        if (p->current && !is_member(swap, p))
+            instance_pause_events(p->instance, paused);
+    }
+}
+
 /* What they have emitted up to now was taken: it is shown before they go. */
 static void hear_out_replaced(struct swap *swap)
 {
@@ -266,12 +286,15 @@ static void finish_swap(struct swap *swap)
     unsigned created = 0, kept = 0;
     for (size_t i = 0; i < swap->count; i++)
         swap->members[i].kept ? kept++ : created++;
-    hear_out_replaced(swap);
     adopt_members(swap);
     adopt_config(swap);
     adopt_world(swap);
     retire_replaced(core);
     core_open(core);
+    if (!swap->initial) {
+        core->counts.swaps++;
+        histogram_add(&core->counts.swap_duration, (now_ms() - swap->started_ms) * 1000000);
+    }
     char summary[160];
     snprintf(summary, sizeof summary, "%u provider%s started, %u kept, %u viewer%s, %llu ms", created,
              created == 1 ? "" : "s", kept, core->viewers, core->viewers == 1 ? "" : "s",
@@ -296,6 +319,11 @@ static void on_candidate_users(struct core *core, void *arg, struct ask_result *
     struct server *server = arg;
     struct swap *swap = core->swap;
     server->candidate.ask = NULL;
+    if (result->result < 0 && !server_is_watched(server)) {
+        drop_candidate(server); /* nobody is left who would miss it */
+        ask_rosters(swap);
+        return;
+    }
     if (result->result < 0) {
         char why[ERR_SIZE + 128];
         snprintf(why, sizeof why, "the users of server \"%s\" could not be had: %s", server->id.ptr,
@@ -321,8 +349,8 @@ static void ask_candidate(struct swap *swap, struct server *server, const struct
         &(struct ask_handler){ .done = on_candidate_users, .started = on_candidate_started, .arg = server });
 }
 
-/* Asks for what is missing; switches when nothing is. */
-static void ask_rosters(struct swap *swap)
+/* Is something missing? Then it is being asked for. */
+static bool ask_missing(struct swap *swap)
 {
     struct core *core = swap->core;
     bool missing = false;
@@ -338,7 +366,18 @@ static void ask_rosters(struct swap *swap)
             ask_candidate(swap, server, row);
         missing = true;
     }
-    if (!missing)
+    return missing;
+}
+
+static void ask_rosters(struct swap *swap)
+{
+    if (ask_missing(swap))
+        return;
+    pause_replaced(swap, true);
+    hear_out_replaced(swap);
+    if (ask_missing(swap)) /* what was heard may have let somebody in */
+        pause_replaced(swap, false);
+    else
         finish_swap(swap);
 }
 
@@ -393,8 +432,8 @@ void swap_provider_created(struct core *core, struct provider *provider, int res
         fail_swap(swap, text);
         return;
     }
-    provider->state = PROVIDER_SERVING;
-    provider->since_ms = now_ms();
+    provider->was_created = true;
+    provider_enter(provider, PROVIDER_SERVING);
     log_room(core->log, LOG_INFO, provider->room, "created: %s %s", instance_name(provider->instance),
              instance_version(provider->instance));
     check_created(swap);
@@ -405,18 +444,19 @@ void swap_provider_created(struct core *core, struct provider *provider, int res
 bool swap_event(struct core *core, struct provider *provider, const struct world_event *event)
 {
     struct swap *swap = core->swap;
-    if (!swap || !is_member(swap, provider))
+    if (!swap || (provider && !is_member(swap, provider)))
         return false;
     if (event->kind == DBACK_EVENT_SERVERS_CHANGED) {
         swap->list_asked_again = true;
         return true;
     }
     struct server *server = server_find(core, event->server);
-    if (!server || server->candidate.owner != provider)
+    if (!server || !server->candidate.owner || (provider && server->candidate.owner != provider))
         return false;
     switch (event->kind) {
     case DBACK_EVENT_USER:
-        if (roster_apply_user(server->candidate.roster, &event->user, NULL, NULL) < 0)
+        if (world_has_room_for(core, server->candidate.roster, event->user.uid) &&
+            roster_apply_user(server->candidate.roster, &event->user, NULL, NULL) < 0)
             server->candidate.again = true;
         return true;
     case DBACK_EVENT_USER_GONE:
@@ -470,9 +510,16 @@ void swap_list_changed(struct core *core)
 
 void swap_begin(struct core *core, struct config *config, swap_callback done, void *arg)
 {
+    swap_begin_renewing(core, config, NULL, done, arg);
+}
+
+void swap_begin_renewing(struct core *core, struct config *config, const char *name, swap_callback done,
+                         void *arg)
+{
     struct swap *swap = xcalloc(1, sizeof *swap);
     swap->core = core;
     swap->config = config;
+    swap->renew = name ? xstrdup(name) : NULL;
     swap->done = done;
     swap->arg = arg;
     if (!core->swap) {

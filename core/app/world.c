@@ -7,7 +7,7 @@
  * those of a provider that is answering just now, because another's view of the same server must not leak
  * into it.
  */
-#include "app/core.h"
+#include "app/feed.h"
 
 #include <stdlib.h>
 
@@ -21,7 +21,8 @@ bool server_is_watched(const struct server *server)
 /* A provider needn't work for nobody: tells it who answers, or is about to, when that begins and ends. */
 static void tell_watched(struct server *server)
 {
-    struct provider *now = server->answering ? server->answering : server->owner;
+    /* The owner goes on while others are asked before it. */
+    struct provider *now = server->owner ? server->owner : server->answering;
     if (!server_is_watched(server) || (now && !now->current))
         now = NULL;
     struct provider *told = server->told;
@@ -46,21 +47,41 @@ static void forget_unwatched(struct server *server)
     roster_destroy(server->roster);
     server->roster = NULL;
     server->owner = NULL;
+    ask_cancel(server->client_id_ask);
+    server->client_id_ask = NULL;
     server->client_id_known = false;
+}
+
+void world_note_watchers(struct server *server)
+{
+    tell_watched(server);
+    forget_unwatched(server);
 }
 
 void world_watchers_changed(struct core *core, struct server *server)
 {
-    tell_watched(server);
-    forget_unwatched(server);
+    world_note_watchers(server);
     if (!server->listed && !server_is_watched(server))
         servers_sweep(core);
+}
+
+static void note_viewers(struct core *core, const struct server *server)
+{
+    struct text_buffer members = { 0 };
+    if (!feed_is_heard(core))
+        return;
+    text_append_literal(&members, ",\"server\":");
+    text_append_json(&members, server->discord_id);
+    text_appendf(&members, ",\"viewers\":%u", server->viewers);
+    feed_note(core, "viewers", (struct str){ members.ptr, members.len });
+    text_finish(&members);
 }
 
 void world_count_viewer(struct core *core, struct server *server, int change)
 {
     server->viewers = (uint32_t)((int64_t)server->viewers + change);
     core->viewers = (uint32_t)((int64_t)core->viewers + change);
+    note_viewers(core, server);
     if (!server->viewers)
         world_watchers_changed(core, server);
 }
@@ -112,8 +133,8 @@ static void on_users(struct core *core, void *arg, struct ask_result *result)
         join_serve_waiting(server);
     bool again = server->users_ask_again;
     server->users_ask_again = false;
-    if (again && server_is_watched(server))
-        world_ask_users(core, server);
+    if (again)
+        world_users_changed(core, server);
     world_watchers_changed(core, server);
 }
 
@@ -124,10 +145,24 @@ void world_ask_users(struct core *core, struct server *server)
         return;
     }
     server->refresh_at_ms = 0;
+    server->users_asked_ms = now_ms();
     server->users_ask = ask_start(
         core, core->routes,
         &(struct question){ .capability = CAP_USERS, .server = server->discord_id, .server_id = server->id },
         &(struct ask_handler){ .done = on_users, .started = on_users_started, .arg = server });
+}
+
+void world_users_changed(struct core *core, struct server *server)
+{
+    uint64_t earliest = server->users_asked_ms + ASK_PAUSE_MS;
+    if (server->users_ask)
+        server->users_ask_again = true; /* also when nobody watches: who comes now waits for this answer */
+    else if (!server_is_watched(server))
+        return; /* who comes asks anew */
+    else if (now_ms() >= earliest)
+        world_ask_users(core, server);
+    else
+        server->refresh_at_ms = earliest;
 }
 
 /* ------------------ client ids ---------------------------------------------------------------- */
@@ -205,15 +240,19 @@ void world_orphan(struct server *server)
 
 /* ------------------ events -------------------------------------------------------------------- */
 
+bool world_has_room_for(struct core *core, const struct roster *roster, struct str uid)
+{
+    return roster_count(roster) < core->config->limits.users || roster_find(roster, uid);
+}
+
 static int apply_user(struct core *core, struct server *server, const struct world_event *event)
 {
-    bool known = roster_find(server->roster, event->user.uid) != NULL;
-    if (!known && roster_count(server->roster) >= core->config->limits.users)
+    if (!world_has_room_for(core, server->roster, event->user.uid))
         return DBACK_LIMIT;
     int result =
         roster_apply_user(server->roster, &event->user, show_presence, &(struct show_to){ core, server });
-    if (result < 0 && server_is_watched(server))
-        world_ask_users(core, server); /* someone new of whom we know too little */
+    if (result < 0)
+        world_users_changed(core, server); /* someone new of whom we know too little */
     return result < 0 ? DBACK_INVALID : DBACK_OK;
 }
 
@@ -239,6 +278,8 @@ static int apply_client_id(struct core *core, struct server *server, const struc
     server->client_id_ask = NULL;
     if (server_is_watched(server))
         set_client_id(core, server, event->text);
+    else
+        server->client_id_known = false;
     return DBACK_OK;
 }
 
@@ -249,8 +290,10 @@ static bool may_change_roster(const struct server *server, const struct provider
 
 int world_apply_event(struct core *core, struct provider *from, const struct world_event *event)
 {
+    if (!from) /* what a swap prepares has to know it, too */
+        swap_event(core, NULL, event);
     if (event->kind == DBACK_EVENT_SERVERS_CHANGED) {
-        servers_ask_list(core);
+        servers_changed(core);
         return DBACK_OK;
     }
     struct server *server = server_find(core, event->server);
@@ -268,8 +311,7 @@ int world_apply_event(struct core *core, struct provider *from, const struct wor
     case DBACK_EVENT_USER_GONE:
         return may_change_roster(server, from) ? apply_gone(core, server, event) : DBACK_INVALID;
     case DBACK_EVENT_USERS_CHANGED:
-        if (server_is_watched(server))
-            world_ask_users(core, server);
+        world_users_changed(core, server);
         return DBACK_OK;
     default:
         return DBACK_INVALID;
@@ -281,12 +323,14 @@ int world_apply_event(struct core *core, struct provider *from, const struct wor
 void world_tick(struct core *core, uint64_t now)
 {
     /* A swap asks for the list itself: two answers would be two lists for the viewers. */
-    if (core->list_refresh_at_ms && now >= core->list_refresh_at_ms && !core->swap)
+    bool list_wanted = !core->swap || core->list_ask_again;
+    if (list_wanted && core->list_refresh_at_ms && now >= core->list_refresh_at_ms)
         servers_ask_list(core);
     for (size_t i = 0; i < core->server_count; i++) {
         struct server *server = core->servers[i];
         join_serve_resnapshots(core, server);
-        if (server->viewers && server->refresh_at_ms && now >= server->refresh_at_ms)
+        bool refreshed = server->viewers && server->listed; /* else they keep what is shown */
+        if (refreshed && server->refresh_at_ms && now >= server->refresh_at_ms)
             world_ask_users(core, server);
     }
 }

@@ -40,8 +40,9 @@ char *xstrndup(const char *text, size_t len);
  * failing function can say `return fail(err, -ENOENT, "...")`. [any] */
 int fail(char *err, int code, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* Blocks every signal in the calling thread but those of a fault, so that threads made from now on leave signals to
- * the app's thread and still die with a report. `before` is for pthread_sigmask(SIG_SETMASK). [any] */
+/* Blocks every signal in the calling thread but those of a fault, so that threads made from now on leave
+ * signals to the app's thread and still die with a report. `before` is for pthread_sigmask(SIG_SETMASK).
+ * [any] */
 void block_signals(sigset_t *before);
 
 /* CLOCK_MONOTONIC. [any] */

@@ -1,33 +1,42 @@
 /* See log.h. */
 #include "base/log.h"
 
+#include "base/journal.h"
 #include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 4096
+/* Whoever reads the log and stops may hold up those who write for so long, once. */
+#define STUCK_MS 200
 
 struct log {
     atomic_int level, format;
-    pthread_mutex_t mutex; /* guards fd against a reopen while a line is being written */
+    char *file;            /* NULL: stderr */
+    int journal;           /* where stderr is systemd's journal: a socket to it; else -1 */
+    pthread_mutex_t mutex; /* one line at a time; guards what follows */
     int fd;
-    char *file; /* NULL: stderr */
+    bool stuck;    /* it took nothing the last time */
+    bool torn;     /* the last line has no end */
+    uint64_t lost; /* lines since one was written */
 };
 
 static const char *const level_names[] = { "", "ERROR", "WARN", "INFO", "DEBUG" };
 
 static int open_file(const char *file, char *err)
 {
-    int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    /* Not blocking: a FIFO that nobody reads is a mistake to be told, not to be waited for. */
+    int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
     if (fd < 0)
         return fail(err, -errno, "can't open the log file %s: %s", file, strerror(errno));
     return fd;
@@ -47,6 +56,8 @@ int log_create(struct log **out, enum log_level level, enum log_format format, c
     pthread_mutex_init(&log->mutex, NULL);
     log->fd = fd;
     log->file = file && *file ? xstrdup(file) : NULL;
+    bool journal = !log->file && journal_is(getenv("JOURNAL_STREAM"), fd);
+    log->journal = journal ? journal_open(JOURNAL_PATH) : -1;
     *out = log;
     return 0;
 }
@@ -57,6 +68,8 @@ void log_destroy(struct log *log)
         return;
     if (log->file)
         close(log->fd);
+    if (log->journal >= 0)
+        close(log->journal);
     pthread_mutex_destroy(&log->mutex);
     free(log->file);
     free(log);
@@ -87,37 +100,10 @@ int log_reopen(struct log *log, char *err)
     pthread_mutex_lock(&log->mutex);
     int old = log->fd;
     log->fd = fd;
+    log->stuck = log->torn = false;
     pthread_mutex_unlock(&log->mutex);
     close(old);
     return 0;
-}
-
-/* The length of the character at p that may stand in a line as it is; 0: it has to be escaped. Besides the
- * ASCII control characters that is what some terminals and viewers take for one (U+0080 to U+009F), for the
- * end of a line (U+2028, U+2029) or for a change of direction (U+202A to U+202E, U+2066 to U+2069), and
- * whatever isn't UTF-8. */
-static size_t printable_at(const unsigned char *p, size_t left)
-{
-    if (p[0] < 0x80)
-        return p[0] >= 0x20 && p[0] != 0x7f;
-    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (left < len || !utf8_valid(p, len) || (p[0] == 0xc2 && p[1] < 0xa0))
-        return 0;
-    unsigned code = len == 3 ? (unsigned)p[0] << 16 | (unsigned)p[1] << 8 | p[2] : 0;
-    bool control = (code >= 0xe280a8 && code <= 0xe280ae) || (code >= 0xe281a6 && code <= 0xe281a9);
-    return control ? 0 : len;
-}
-
-/* `text` with everything that could end or forge a line made visible. */
-static void append_printable(struct text_buffer *b, const char *text, size_t len)
-{
-    for (size_t i = 0, n; i < len; i += n ? n : 1) {
-        n = printable_at((const unsigned char *)text + i, len - i);
-        if (n)
-            text_append(b, text + i, n);
-        else
-            text_appendf(b, "\\x%02x", (unsigned)(unsigned char)text[i]);
-    }
 }
 
 static void append_json_or_bytes(struct text_buffer *b, const char *text, size_t len)
@@ -138,23 +124,27 @@ static void append_json_or_bytes(struct text_buffer *b, const char *text, size_t
     text_finish(&ascii);
 }
 
-static void timestamp(char out[32])
+/* What follows the time and the level. */
+static void append_sentence(struct text_buffer *b, const struct log_source *source, struct str text)
 {
-    struct timespec t;
-    struct tm tm;
-    clock_gettime(CLOCK_REALTIME, &t);
-    gmtime_r(&t.tv_sec, &tm);
-    size_t n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + n, 32 - n, ".%03dZ", (int)(t.tv_nsec / 1000000));
+    text_append_printable(b, str_of(source->room));
+    if (source->conn)
+        text_appendf(b, " conn=%llu", (unsigned long long)source->conn);
+    if (source->peer) {
+        text_append_literal(b, " peer=");
+        text_append_printable(b, str_of(source->peer));
+    }
+    text_append_literal(b, " ");
+    text_append_printable(b, text);
 }
 
 static void append_line(struct text_buffer *b, enum log_format format, enum log_level level,
                         const struct log_source *source, const char *text, size_t len)
 {
-    char when[32];
-    timestamp(when);
     if (format == LOG_JSON) {
-        text_appendf(b, "{\"time\":\"%s\",\"level\":\"%s\",\"room\":", when, level_names[level]);
+        text_append_literal(b, "{\"time\":\"");
+        text_append_time(b);
+        text_appendf(b, "\",\"level\":\"%s\",\"room\":", level_names[level]);
         append_json_or_bytes(b, source->room, strlen(source->room));
         if (source->conn)
             text_appendf(b, ",\"conn\":%llu", (unsigned long long)source->conn);
@@ -166,16 +156,9 @@ static void append_line(struct text_buffer *b, enum log_format format, enum log_
         append_json_or_bytes(b, text, len);
         text_append_literal(b, "}");
     } else {
-        text_appendf(b, "%s %-5s ", when, level_names[level]);
-        append_printable(b, source->room, strlen(source->room));
-        if (source->conn)
-            text_appendf(b, " conn=%llu", (unsigned long long)source->conn);
-        if (source->peer) {
-            text_append_literal(b, " peer=");
-            append_printable(b, source->peer, strlen(source->peer));
-        }
-        text_append_literal(b, " ");
-        append_printable(b, text, len);
+        text_append_time(b);
+        text_appendf(b, " %-5s ", level_names[level]);
+        append_sentence(b, source, (struct str){ text, len });
     }
     text_append_literal(b, "\n");
 }
@@ -191,17 +174,58 @@ static size_t whole_characters(const char *text, size_t len)
     return start - 1;
 }
 
-/* A log that can't be written stops nobody. */
-static void write_line(int fd, struct str line)
+/* A pipe or terminal may be full. Standard error is shared with others, so it can't be made non-blocking. */
+static bool takes_more(struct log *log)
 {
-    while (line.len) {
-        ssize_t n = write(fd, line.ptr, line.len);
+    struct pollfd fd = { .fd = log->fd, .events = POLLOUT };
+    int ready;
+    do
+        ready = poll(&fd, 1, log->stuck ? 0 : STUCK_MS);
+    while (ready < 0 && errno == EINTR);
+    log->stuck = ready == 0;
+    return ready != 0;
+}
+
+/* False: not all of it could be written. */
+static bool write_text(struct log *log, struct str text)
+{
+    while (text.len) {
+        if (!takes_more(log))
+            return false;
+        /* What a pipe that takes more takes without blocking. */
+        ssize_t n = write(log->fd, text.ptr, text.len < PIPE_BUF ? text.len : PIPE_BUF);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return;
-        line = (struct str){ line.ptr + n, line.len - (size_t)n };
+            return false;
+        text = (struct str){ text.ptr + n, text.len - (size_t)n };
+        log->torn = text.len > 0;
     }
+    return true;
+}
+
+static bool write_lost_lines(struct log *log)
+{
+    char text[64];
+    struct text_buffer line = { 0 };
+    int len = snprintf(text, sizeof text, "%llu lines of this log could not be written",
+                       (unsigned long long)log->lost);
+    append_line(&line, (enum log_format)atomic_load_explicit(&log->format, memory_order_relaxed), LOG_WARN,
+                &(struct log_source){ .room = "app" }, text, (size_t)len);
+    bool written = write_text(log, (struct str){ line.ptr, line.len });
+    text_finish(&line);
+    return written;
+}
+
+/* A log that can't be written stops nobody. */
+static void write_line(struct log *log, struct str line)
+{
+    if (log->torn)
+        write_text(log, STR("\n"));
+    if (log->lost && !log->torn && write_lost_lines(log))
+        log->lost = 0;
+    if (log->lost || !write_text(log, line))
+        log->lost++;
 }
 
 void log_write(struct log *log, enum log_level level, const struct log_source *source, const char *format,
@@ -218,10 +242,19 @@ void log_write(struct log *log, enum log_level level, const struct log_source *s
     if (kept >= sizeof text)
         kept = whole_characters(text, sizeof text - 1);
     struct text_buffer line = { 0 };
-    append_line(&line, (enum log_format)atomic_load_explicit(&log->format, memory_order_relaxed), level,
-                source, text, kept);
+    enum log_format shape = (enum log_format)atomic_load_explicit(&log->format, memory_order_relaxed);
+    if (log->journal >= 0 && shape == LOG_TEXT) {
+        append_sentence(&line, source, (struct str){ text, kept });
+        bool taken = journal_send(log->journal, level, source, (struct str){ line.ptr, line.len });
+        line.len = 0;
+        if (taken) {
+            text_finish(&line);
+            return;
+        }
+    }
+    append_line(&line, shape, level, source, text, kept);
     pthread_mutex_lock(&log->mutex);
-    write_line(log->fd, (struct str){ line.ptr, line.len });
+    write_line(log, (struct str){ line.ptr, line.len });
     pthread_mutex_unlock(&log->mutex);
     text_finish(&line);
 }

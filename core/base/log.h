@@ -2,8 +2,10 @@
  *
  *   2026-11-23T20:59:45.123Z INFO  edge/0 conn=17 peer=203.0.113.9 viewer joined server=dworld
  *
- * Every line is one write(2), so lines of different threads never mix. A `struct log` is made
- * once and handed to every room; there is no global logger. Never pass tokens or passwords.
+ * Lines of different threads never mix. A log that can't be written, because the disk is full or whoever
+ * reads it has stopped, holds up nobody: lines are lost, and the next one that isn't is told how many. A
+ * `struct log` is made once and handed to every room; there is no global logger. Never pass tokens or
+ * passwords.
  */
 #ifndef DBACK_BASE_LOG_H
 #define DBACK_BASE_LOG_H

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 bool str_equal_constant_time(struct str a, struct str b)
 {
@@ -169,4 +170,61 @@ void text_append_json(struct text_buffer *b, struct str s)
         p++;
     }
     text_append_literal(b, "\"");
+}
+
+void text_append_time(struct text_buffer *b)
+{
+    struct timespec t;
+    struct tm tm;
+    char when[32];
+    clock_gettime(CLOCK_REALTIME, &t);
+    gmtime_r(&t.tv_sec, &tm);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
+    text_appendf(b, "%s.%03dZ", when, (int)(t.tv_nsec / 1000000));
+}
+
+void text_append_json_any(struct text_buffer *b, struct str s)
+{
+    struct text_buffer valid = { 0 };
+    for (size_t i = 0, n; i < s.len; i += n) {
+        unsigned char first = (unsigned char)s.ptr[i];
+        n = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+        if (n <= s.len - i && utf8_valid(s.ptr + i, n)) {
+            text_append(&valid, s.ptr + i, n);
+        } else {
+            text_append_literal(&valid, "\xef\xbf\xbd");
+            n = 1;
+        }
+    }
+    text_append_json(b, (struct str){ valid.ptr, valid.len });
+    text_finish(&valid);
+}
+
+/* The length of the character at p that may stand in a line as it is; 0: it has to be escaped. Besides the
+ * ASCII control characters that is what some terminals and viewers take for one (U+0080 to U+009F), for the
+ * end of a line (U+2028, U+2029) or for a change of direction (U+202A to U+202E, U+2066 to U+2069), and
+ * whatever isn't UTF-8. */
+static size_t printable_at(const unsigned char *p, size_t left)
+{
+    if (p[0] < 0x80)
+        return p[0] >= 0x20 && p[0] != 0x7f;
+    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (left < len || !utf8_valid(p, len) || (p[0] == 0xc2 && p[1] < 0xa0))
+        return 0;
+    unsigned code = len == 3 ? (unsigned)p[0] << 16 | (unsigned)p[1] << 8 | p[2] : 0;
+    bool control = (code >= 0xe280a8 && code <= 0xe280ae) || (code >= 0xe281a6 && code <= 0xe281a9);
+    return control ? 0 : len;
+}
+
+void text_append_printable(struct text_buffer *b, struct str s)
+{
+    const char *text = s.ptr;
+    size_t len = s.len;
+    for (size_t i = 0, n; i < len; i += n ? n : 1) {
+        n = printable_at((const unsigned char *)text + i, len - i);
+        if (n)
+            text_append(b, text + i, n);
+        else
+            text_appendf(b, "\\x%02x", (unsigned)(unsigned char)text[i]);
+    }
 }

@@ -47,8 +47,14 @@ void text_reserve(struct text_buffer *b, size_t more);
 void text_append(struct text_buffer *b, const void *bytes, size_t len);
 void text_append_str(struct text_buffer *b, struct str s);
 void text_appendf(struct text_buffer *b, const char *format, ...) PRINTF_LIKE(2, 3);
+/* With everything that could end or forge a line, or move a terminal's cursor, made visible as \xNN. */
+void text_append_printable(struct text_buffer *b, struct str s);
+/* The time, as "2026-11-23T20:59:45.123Z". */
+void text_append_time(struct text_buffer *b);
 /* A JSON string with its quotes. `s` must be valid UTF-8. */
 void text_append_json(struct text_buffer *b, struct str s);
+/* The same for what may not be UTF-8, a sentence that was cut, say: wrong bytes become U+FFFD. */
+void text_append_json_any(struct text_buffer *b, struct str s);
 
 #define text_append_literal(b, literal) text_append((b), (literal), sizeof(literal) - 1)
 

@@ -1,7 +1,9 @@
 /* New connections. See worker.h.
  *
  * Out of descriptors the worker stops looking at its listening sockets for a moment: connections wait in the
- * kernel's queue, nothing spins, and those that are there are served.
+ * kernel's queue, nothing spins, and those that are there are served. The last descriptors aren't for
+ * viewers: with them the operator still gets an answer, and files are still opened, when all places are
+ * taken.
  */
 #include "edge/worker.h"
 
@@ -11,9 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Accepted in a row before others get their turn. */
-#define ACCEPT_SLICE 64
+/* Accepted in a row before others get their turn. That is much, because it must go faster than they come: who
+ * finds the kernel's queue full (4,096 by default) tries again only after a second, and after another two. */
+#define ACCEPT_SLICE 1024
 #define EXHAUSTED_PAUSE_MS 200
+/* Descriptors that aren't given to viewers, or an eighth of what there are. */
+#define KEPT_DESCRIPTORS 64
 /* Bytes in the kernel's send queue that haven't left it: it would take megabytes for a viewer who doesn't
  * read. What is on its way isn't limited by this, so a long fast line stays fast. */
 #define UNSENT_MAX 131072
@@ -26,6 +31,10 @@ static const char too_many_answer[] =
     "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 10\r\n"
     "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 43\r\n\r\n"
     "Too many connections come from your address\n";
+static const char draining_answer[] =
+    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 46\r\n\r\n"
+    "Nobody is let in any more; try again in a bit\n";
 
 static void pause_accepting(struct worker *w)
 {
@@ -43,6 +52,19 @@ static void on_exhausted(struct worker *w, int error)
                          "new connections have to wait: %s (raise the limit of open files)", strerror(error));
 }
 
+/* Is the next descriptor one of those that are kept? Far from the limit it isn't asked for. */
+static bool descriptors_are_short(const struct worker *w)
+{
+    unsigned all = w->shared->descriptors;
+    unsigned kept = all / 8 < KEPT_DESCRIPTORS ? all / 8 : KEPT_DESCRIPTORS;
+    if (atomic_load(&w->shared->connections) < all / 2)
+        return false;
+    int next = fcntl(w->listeners[0].fd, F_DUPFD_CLOEXEC, 0);
+    if (next >= 0)
+        close(next);
+    return next < 0 || (unsigned)next >= all - kept;
+}
+
 static void refuse(int fd, const char *answer, size_t len)
 {
     ssize_t ignored = send(fd, answer, len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -53,6 +75,10 @@ static void refuse(int fd, const char *answer, size_t len)
 static void admit(struct worker *w, int fd, const struct sockaddr *name, socklen_t length)
 {
     const struct config *config = w->config;
+    if (atomic_load(&w->shared->draining)) {
+        refuse(fd, draining_answer, sizeof draining_answer - 1);
+        return;
+    }
     if (atomic_load(&w->shared->connections) >= config->limits.connections) {
         worker_limit_reached(w, LIMIT_CONNECTIONS, "connection refused: limits.connections = %u are open",
                              config->limits.connections);
@@ -83,6 +109,10 @@ static void on_connections(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < ACCEPT_SLICE; i++) {
         struct sockaddr_storage address;
         socklen_t length = sizeof address;
+        if (descriptors_are_short(w)) {
+            on_exhausted(w, EMFILE);
+            return;
+        }
         int fd = accept4(listener->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             admit(w, fd, (struct sockaddr *)&address, length);

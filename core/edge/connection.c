@@ -44,6 +44,7 @@ void connection_open(struct worker *worker, struct connection *c)
 {
     c->worker = worker;
     c->serial = atomic_fetch_add(&worker->shared->serial, 1) + 1;
+    c->opened_ms = now_ms();
     if (!worker->slots.capacity || worker->slots.first_free == NO_SLOT)
         grow_slots(worker);
     c->slot = worker->slots.first_free;
@@ -57,6 +58,7 @@ void connection_replace(struct connection *of, struct connection *c)
 {
     c->worker = of->worker;
     c->serial = of->serial;
+    c->opened_ms = of->opened_ms;
     c->slot = of->slot;
     c->peer = of->peer;
     c->address = of->address;
@@ -66,6 +68,16 @@ void connection_replace(struct connection *of, struct connection *c)
     link_connection(c);
 }
 
+/* After a crowd it would be large. */
+static void drop_slots(struct worker *w)
+{
+    free(w->slots.connection);
+    free(w->slots.next_free);
+    w->slots.connection = NULL;
+    w->slots.next_free = NULL;
+    w->slots.capacity = 0;
+}
+
 void connection_close(struct connection *c)
 {
     struct worker *worker = c->worker;
@@ -73,6 +85,8 @@ void connection_close(struct connection *c)
     worker->slots.connection[c->slot] = NULL;
     worker->slots.next_free[c->slot] = worker->slots.first_free;
     worker->slots.first_free = c->slot;
+    if (!worker->newest[CONNECTION_REQUEST] && !worker->newest[CONNECTION_SESSION])
+        drop_slots(worker);
     addresses_close(worker->shared->addresses, c->address, now_ms());
     c->address = NULL;
     atomic_fetch_sub(&worker->shared->connections, 1);

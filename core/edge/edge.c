@@ -5,6 +5,7 @@
 #include "edge/worker.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,22 @@ static const char *const sentences[REFUSE_COUNT] = {
     [REFUSE_LOGIN_FAILED] = "Discord authentication failed. Please try logging in again.",
 };
 
+const char *const limit_names[LIMIT_COUNT] = {
+    [LIMIT_CONNECTIONS] = "connections",
+    [LIMIT_OPEN_FILES] = "open_files",
+    [LIMIT_CONNECTIONS_PER_ADDRESS] = "connections_per_address",
+    [LIMIT_HANDSHAKES_PER_ADDRESS] = "handshakes_per_address",
+    [LIMIT_HANDSHAKE_TIMEOUT] = "handshake_timeout_ms",
+    [LIMIT_HEADER_SIZE] = "header_size",
+    [LIMIT_FRAME_SIZE] = "frame_size",
+    [LIMIT_FRAMES_PER_VIEWER] = "frames_per_viewer",
+    [LIMIT_JOINS_PER_VIEWER] = "joins_per_viewer",
+    [LIMIT_FAILED_LOGINS] = "failed_logins_per_address",
+    [LIMIT_PING_INTERVAL] = "ping_interval",
+    [LIMIT_LOG_SIZE] = "log_size",
+    [LIMIT_SLOW_CLIENT_TIMEOUT] = "slow_client_timeout_ms",
+};
+
 struct edge {
     struct edge_shared shared;
     struct log *log;
@@ -36,12 +53,13 @@ struct edge {
 };
 
 /* Each viewer is a descriptor, and the soft limit is usually far below the hard one. Not more than is needed:
- * the library's tables grow with the limit, and with "unlimited" it serves 2,560 connections. */
-static void set_descriptor_limit(uint32_t connections, struct log *log)
+ * the library's tables grow with the limit, and with "unlimited" it serves 2,560 connections. Returns how
+ * many there are. */
+static unsigned set_descriptor_limit(uint32_t connections, struct log *log)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
+        return UINT_MAX;
     rlim_t needed = (rlim_t)connections + OTHER_DESCRIPTORS;
     rlim_t wanted = needed < DESCRIPTORS_LEAST ? DESCRIPTORS_LEAST : needed;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
@@ -52,6 +70,7 @@ static void set_descriptor_limit(uint32_t connections, struct log *log)
             "limits.connections = %u needs %llu open files, the hard limit (ulimit -Hn) is %llu: the last "
             "viewers would have to wait",
             connections, (unsigned long long)needed, (unsigned long long)limit.rlim_cur);
+    return (unsigned)limit.rlim_cur;
 }
 
 static struct frame *create_refusal(const char *sentence)
@@ -85,13 +104,24 @@ static void prepare_worker(struct edge *edge, unsigned index, struct config *con
     worker_init(w);
 }
 
-int edge_create(struct edge **out, struct config *config, struct log *log, char *err)
+static int open_sockets(struct listener_set *set, const struct config *config, const int *inherited,
+                        size_t count, struct log *log, char *err)
+{
+    if (!count)
+        return listener_set_open(set, config->host, config->port, config->workers, log, err);
+    log_room(log, LOG_INFO, "app",
+             "the service manager says where to listen; host and port of the configuration don't count");
+    return listener_set_adopt(set, inherited, count, config->workers, err);
+}
+
+int edge_create(struct edge **out, struct config *config, const int *inherited, size_t inherited_count,
+                struct log *log, char *err)
 {
     struct edge *edge = xcalloc(1, sizeof *edge);
     edge->log = log;
     edge->shared.addresses = addresses_create();
-    set_descriptor_limit(config->limits.connections, log);
-    int code = listener_set_open(&edge->sockets, config->host, config->port, config->workers, log, err);
+    edge->shared.descriptors = set_descriptor_limit(config->limits.connections, log);
+    int code = open_sockets(&edge->sockets, config, inherited, inherited_count, log, err);
     if (code < 0) {
         addresses_destroy(edge->shared.addresses);
         free(edge);
@@ -163,16 +193,51 @@ uv_async_t *edge_worker_wake(struct edge *edge, unsigned index)
     return &edge->workers[index].wake;
 }
 
+const struct worker_stats *edge_worker_stats(const struct edge *edge, unsigned index)
+{
+    return &edge->workers[index].stats;
+}
+
+uint64_t edge_limit_count(const struct edge *edge, enum limit limit)
+{
+    return atomic_load(&((struct edge *)edge)->shared.reached.counts[limit]);
+}
+
+unsigned edge_connections(const struct edge *edge)
+{
+    return atomic_load(&((struct edge *)edge)->shared.connections);
+}
+
+void edge_set_draining(struct edge *edge, bool draining)
+{
+    atomic_store(&edge->shared.draining, draining);
+}
+
+bool edge_is_draining(const struct edge *edge)
+{
+    return atomic_load(&((struct edge *)edge)->shared.draining);
+}
+
 uint16_t edge_port(const struct edge *edge)
 {
     return edge->sockets.port;
+}
+
+unsigned edge_address_count(const struct edge *edge)
+{
+    return edge->sockets.addresses;
+}
+
+void edge_address(const struct edge *edge, unsigned index, char *text, size_t size)
+{
+    listener_name(&edge->sockets, index, text, size);
 }
 
 void edge_log_addresses(const struct edge *edge)
 {
     for (unsigned a = 0; a < edge->sockets.addresses; a++) {
         char name[80];
-        listener_name(&edge->sockets, a, name, sizeof name);
+        edge_address(edge, a, name, sizeof name);
         log_room(edge->log, LOG_INFO, "app", "listening on %s", name);
     }
 }

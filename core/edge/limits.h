@@ -22,6 +22,9 @@ enum limit {
     LIMIT_COUNT,
 };
 
+/* As the key in d-back.cfg; "open_files" isn't one. */
+extern const char *const limit_names[LIMIT_COUNT];
+
 struct limit_counts {
     atomic_ulong counts[LIMIT_COUNT]; /* [any] */
 };

@@ -2,6 +2,7 @@
 #include "edge/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -187,6 +188,26 @@ int listener_set_open(struct listener_set *set, const char *host, uint16_t port,
             leave_out(set, a);
         }
         a = 0;
+    }
+    return 0;
+}
+
+int listener_set_adopt(struct listener_set *set, const int *fds, size_t count, unsigned workers, char *err)
+{
+    *set = (struct listener_set){ .workers = workers, .addresses = (unsigned)count };
+    set->fds = xmalloc((size_t)workers * count * sizeof *set->fds);
+    for (size_t i = 0; i < (size_t)workers * count; i++)
+        set->fds[i] = i < count ? fds[i] : fcntl(fds[i % count], F_DUPFD_CLOEXEC, 0);
+    for (size_t a = 0; a < count; a++) {
+        socklen_t length = sizeof set->names[a];
+        getsockname(fds[a], (struct sockaddr *)&set->names[a], &length);
+    }
+    set->port = ntohs(*port_of(&set->names[0]));
+    for (size_t i = 0; i < (size_t)workers * count; i++) {
+        if (set->fds[i] >= 0)
+            continue;
+        listener_set_close(set);
+        return fail(err, -EMFILE, "no descriptors for %u workers: %s", workers, strerror(EMFILE));
     }
     return 0;
 }

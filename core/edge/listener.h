@@ -26,6 +26,10 @@ struct listener_set {
  * a sentence. */
 int listener_set_open(struct listener_set *set, const char *host, uint16_t port, unsigned workers,
                       struct log *log, char *err);
+/* Sockets that somebody else has opened and made listen, a service manager say, take the place of all that;
+ * they are the set's from now on, also after a failure. All workers listen to all of them. 0, or a negative
+ * errno and a sentence. */
+int listener_set_adopt(struct listener_set *set, const int *fds, size_t count, unsigned workers, char *err);
 /* Closes what wasn't handed over. */
 void listener_set_close(struct listener_set *set);
 /* "http://127.0.0.1:3000" */

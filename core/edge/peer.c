@@ -101,6 +101,9 @@ bool peer_read(struct in6_addr *out, struct str text)
 bool network_contains(const struct network *network, const struct in6_addr *address)
 {
     unsigned whole = network->prefix / 8, bits = network->prefix % 8;
+    bool ipv4 = memcmp(address->s6_addr, mapped, sizeof mapped) == 0;
+    if (ipv4 && network->prefix < 8 * sizeof mapped) /* "::/0" is all of IPv6 */
+        return false;
     if (network->prefix > 128 || memcmp(network->address.s6_addr, address->s6_addr, whole) != 0)
         return false;
     if (!bits)

@@ -26,6 +26,7 @@ void peer_write(const struct in6_addr *address, char text[PEER_TEXT_SIZE]);
  * them. */
 bool peer_read(struct in6_addr *out, struct str text);
 
+/* An IPv6 network contains no IPv4 address. */
 bool network_contains(const struct network *network, const struct in6_addr *address);
 /* Is `address` in one of them? */
 bool peer_is_trusted(const struct in6_addr *address, const struct network *networks, size_t count);

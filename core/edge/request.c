@@ -115,6 +115,8 @@ void request_send(struct request *r)
                    (unsigned long long)r->response.length,
                    (int)(r->head.path.len < 200 ? r->head.path.len : 200),
                    r->head.path.ptr ? r->head.path.ptr : "");
+    if (r->response.status < 600)
+        count_add(&r->connection.worker->stats.http[r->response.status / 100], 1);
     enter(r, REQUEST_SENDING);
     send_on(r);
 }
@@ -282,8 +284,8 @@ void request_open(struct worker *worker, int fd, const struct in6_addr *peer, st
     }
     connection_open(worker, &r->connection);
     enter(r, REQUEST_READING);
+    /* Read in a turn of its own, although mostly it is there already: first all who wait are accepted. */
     uv_poll_start(&r->poll, UV_READABLE, on_event);
-    read_on(r); /* mostly it is there already */
 }
 
 void request_override(struct connection *connection, struct answer *answer)

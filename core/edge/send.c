@@ -1,9 +1,13 @@
 /* What goes out. See session.h for the order, and worker.h.
  *
- * One write sends all that waits in the log's chunk, for however many events. libwebsockets never refuses a
- * write (it keeps what the socket doesn't take on the heap), so after the first write of a turn we look
- * whether the socket takes more, and otherwise wait; a session never has more than one write on the heap.
- * Every write ends on a frame boundary, because the library puts its pongs between them.
+ * When a frame log has grown, a round goes through the sessions that watch it, and sends each all that waits
+ * in the log's chunk when it is its turn, in one write for however many events. Others have theirs between
+ * the slices of a round.
+ *
+ * libwebsockets never refuses a write (it keeps what the socket doesn't take on the heap), so after the first
+ * write of a turn we look whether the socket takes more, and otherwise wait for its callback; a session never
+ * has more than one write on the heap. Every write ends on a frame boundary, because the library puts its
+ * pongs between them.
  */
 #include "edge/session.h"
 
@@ -11,6 +15,8 @@
 
 /* To one session, before others get their turn. */
 #define SEND_SLICE (256 * 1024)
+/* Sessions of a group in a row, before others get their turn. */
+#define ROUND_SLICE 256
 
 /* ------------------ groups -------------------------------------------------------------------- */
 
@@ -21,8 +27,9 @@ static struct group *find_group(struct worker *w, struct channel *channel)
             return g;
     }
     struct group *g = xcalloc(1, sizeof *g);
-    g->channel.server = channel->server;
-    g->channel.log = frame_log_ref(channel->log);
+    g->channel = *channel;
+    frame_log_ref(g->channel.log);
+    g->frames = frame_log_frames(g->channel.log);
     g->next = w->groups;
     w->groups = g;
     return g;
@@ -63,11 +70,14 @@ static void drop_snapshot(struct session *s)
 void send_leave_group(struct session *s)
 {
     struct group *g = s->group;
+    probe_drop(s->connection.worker, s);
     drop_snapshot(s);
     log_cursor_release(&s->cursor);
     s->behind = false;
     if (!g)
         return;
+    if (g->turn == s)
+        g->turn = s->group_next;
     *s->group_at = s->group_next;
     if (s->group_next)
         s->group_next->group_at = s->group_at;
@@ -126,6 +136,7 @@ static void fall_behind(struct session *s)
     s->heard = log_cursor_position(&s->cursor);
     log_cursor_release(&s->cursor);
     s->behind = true;
+    probe_drop(w, s);
     session_gate(s);
 }
 
@@ -136,25 +147,51 @@ static bool is_too_far_behind(const struct session *s, uint32_t log_size)
            (int64_t)(s->group->head - log_cursor_position(&s->cursor)) > (int64_t)log_size;
 }
 
-static void wake_group(struct group *g, uint64_t now, uint32_t log_size)
+/* Writes at once. Asking libwebsockets for a callback first would cost four system calls more per viewer and
+ * event: each change of what it waits for takes the socket out of the kernel's list and puts it back. */
+static void take_turn(struct worker *w, struct session *s, uint64_t now)
 {
-    for (struct session *s = g->sessions; s; s = s->group_next) {
-        if (!s->waiting)
-            send_request_writable(s, now);
-        else if (is_too_far_behind(s, log_size))
+    if (s->waiting) {
+        if (is_too_far_behind(s, w->config->limits.log_size))
             fall_behind(s);
+    } else if (s->established && !s->closing && send_on_writable(s) < 0) {
+        send_request_writable(s, now); /* it fails once more in the library's callback, and is closed there */
     }
 }
 
-void send_wake_groups(struct worker *w, uint64_t now)
+static void begin_round(struct worker *w, struct group *g, uint64_t head)
 {
+    uint64_t frames = frame_log_frames(g->channel.log);
+    count_add(&w->stats.sent_frames, (frames - g->frames) * g->count);
+    g->frames = frames;
+    g->head = head;
+    g->turn = g->sessions;
+    g->picked = probe_pick(w, g);
+}
+
+/* A slice of the round. True: it isn't at its end. */
+static bool go_round(struct worker *w, struct group *g, uint64_t now)
+{
+    struct session *s;
+    for (unsigned left = ROUND_SLICE; (s = g->turn) && left; left--) {
+        g->turn = s->group_next;
+        if (g->picked-- == 0)
+            probe_begin(w, s);
+        take_turn(w, s, now);
+    }
+    return g->turn;
+}
+
+bool send_round(struct worker *w, uint64_t now)
+{
+    bool more = false;
     for (struct group *g = w->groups; g; g = g->next) {
         uint64_t head = frame_log_head(g->channel.log);
-        if (head == g->head)
-            continue;
-        g->head = head;
-        wake_group(g, now, w->config->limits.log_size);
+        if (!g->turn && head != g->head)
+            begin_round(w, g, head);
+        more |= go_round(w, g, now) || frame_log_head(g->channel.log) != g->head;
     }
+    return more;
 }
 
 void send_server_list_to_all(struct worker *w)
@@ -168,7 +205,7 @@ void send_server_list_to_all(struct worker *w)
 
 /* ------------------ writing ------------------------------------------------------------------- */
 
-enum piece_kind { PIECE_NONE, PIECE_FRAGMENT, PIECE_LAST, PIECE_LIST, PIECE_REFUSAL, PIECE_LOG };
+enum piece_kind { PIECE_NONE, PIECE_PING, PIECE_FRAGMENT, PIECE_LAST, PIECE_LIST, PIECE_REFUSAL, PIECE_LOG };
 
 static struct str frame_bytes(const struct frame *frame)
 {
@@ -180,6 +217,10 @@ static enum piece_kind next_piece(struct session *s, struct str *piece)
 {
     struct worker *w = s->connection.worker;
     bool in_snapshot = s->snapshot && s->fragments_sent > 0;
+    if (s->send_ping) {
+        *piece = STR("\x89\x01?"); /* with a payload: libwebsockets keeps an empty pong to itself */
+        return PIECE_PING;
+    }
     if (!in_snapshot && s->send_list && w->server_list) {
         *piece = frame_bytes(w->server_list);
         return PIECE_LIST;
@@ -208,10 +249,11 @@ static void piece_sent(struct session *s, enum piece_kind kind, size_t len)
     switch (kind) {
     case PIECE_NONE:
         return;
+    case PIECE_PING:
+        s->send_ping = false;
+        return;
     case PIECE_FRAGMENT:
         s->fragments_sent++;
-        /* Nothing is read meanwhile, so no pong is: that it takes the pieces proves that it is there. */
-        session_is_alive(s);
         return;
     case PIECE_LAST:
         drop_snapshot(s);
@@ -231,22 +273,19 @@ static void piece_sent(struct session *s, enum piece_kind kind, size_t len)
     }
 }
 
-int send_on_writable(struct session *s)
+/* As much as the socket takes. `sent`: bytes. */
+static int write_pieces(struct session *s, size_t *sent)
 {
-    s->waiting = false;
-    if (s->closing)
-        return 0;
-    size_t sent = 0;
     struct str piece;
     enum piece_kind kind;
     while ((kind = next_piece(s, &piece)) != PIECE_NONE) {
-        if (sent && (sent > SEND_SLICE || lws_send_pipe_choked(s->wsi))) {
+        if (*sent && (*sent > SEND_SLICE || lws_send_pipe_choked(s->wsi))) {
             send_request_writable(s, now_ms());
             return 0;
         }
         if (lws_write(s->wsi, (unsigned char *)piece.ptr, piece.len, LWS_WRITE_RAW) < 0)
             return -1;
-        sent += piece.len;
+        *sent += piece.len;
         piece_sent(s, kind, piece.len);
     }
     if (s->behind && s->group && !s->joining)
@@ -255,4 +294,18 @@ int send_on_writable(struct session *s)
     if (lws_partial_buffered(s->wsi))
         send_request_writable(s, now_ms());
     return 0;
+}
+
+int send_on_writable(struct session *s)
+{
+    struct worker *w = s->connection.worker;
+    size_t sent = 0;
+    s->waiting = false;
+    if (s->closing)
+        return 0;
+    int result = write_pieces(s, &sent);
+    count_add(&w->stats.sent_bytes, sent);
+    if (s == w->probe.session)
+        probe_written(w);
+    return result;
 }

@@ -11,6 +11,8 @@
 #define CLOSE_TIMEOUT_S 5
 /* How often it is looked whether those who aren't read are still there. */
 #define DEAF_LOOK_MS 1000
+/* A viewer that doesn't answer a ping for so long is gone. */
+#define PONG_TIMEOUT_MS 30000
 #define MEBIBYTE 1048576u
 
 /* ------------------ the end ------------------------------------------------------------------- */
@@ -61,6 +63,13 @@ static int close_now(struct session *s, unsigned code, const char *reason)
         return 0; /* the tick comes back to it */
     set_reason(s);
     return -1;
+}
+
+/* Without a word, from outside of the callbacks: nobody is there to hear it. The session is gone afterwards.
+ */
+static void end_at_once(struct session *s)
+{
+    lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 }
 
 /* From outside of the callbacks. The session may be gone afterwards. */
@@ -122,10 +131,10 @@ static void on_established(struct session *s)
 
 /* ------------------ what comes in ------------------------------------------------------------- */
 
-void session_is_alive(struct session *s)
+static void show_life(struct session *s)
 {
     s->alive_ms = now_ms();
-    lws_validity_confirmed(s->wsi);
+    s->pinged_ms = 0;
 }
 
 void session_gate(struct session *s)
@@ -135,6 +144,7 @@ void session_gate(struct session *s)
     if (deaf == s->deaf || s->closing)
         return;
     s->deaf = deaf;
+    show_life(s); /* nothing was heard of it meanwhile, whatever it sent */
     lws_rx_flow_control(s->wsi, !deaf);
 }
 
@@ -144,6 +154,7 @@ void session_refuse(struct connection *connection, enum refusal refusal)
     s->joining = false;
     if (s->closing)
         return;
+    count_add(&connection->worker->stats.refused[refusal], 1);
     if (s->refusal_count < REFUSALS_MAX)
         s->refusals[s->refusal_count++] = (uint8_t)refusal;
     session_gate(s);
@@ -210,7 +221,7 @@ static void pace(struct session *s, bool is_join)
 
 static int on_message(struct session *s, struct str text)
 {
-    session_is_alive(s);
+    show_life(s);
     enum refusal refusal = REFUSE_INVALID_BINARY;
     if (!utf8_valid(text.ptr, text.len)) {
         if (!s->binary)
@@ -271,20 +282,9 @@ static int on_peer_close(struct session *s, const unsigned char *payload, size_t
         return close_now(s, LWS_CLOSE_STATUS_PROTOCOL_ERR, "a close frame without a good code");
     if (len > 2 && !utf8_valid(payload + 2, len - 2))
         return close_now(s, LWS_CLOSE_STATUS_INVALID_PAYLOAD, "a close frame's reason must be UTF-8");
+    s->closing = s->close_begun = true; /* the library answers; nothing more is sent */
+    lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_TIMEOUT_S);
     return 0;
-}
-
-/* By libwebsockets itself, which doesn't say why, or by the peer. */
-static void on_closed(struct session *s)
-{
-    struct worker *w = s->connection.worker;
-    uint64_t silent_ms = now_ms() - s->alive_ms; /* the library counts in seconds */
-    if (!s->closing && silent_ms + 1000 >= w->idle_policy.secs_since_valid_hangup * 1000u)
-        worker_limit_reached(
-            w, LIMIT_PING_INTERVAL,
-            "a viewer was silent for limits.ping_interval = %u s and answered no ping: closed",
-            w->config->limits.ping_interval);
-    s->closing = s->close_begun = true;
 }
 
 /* ------------------ tickets ------------------------------------------------------------------- */
@@ -338,15 +338,11 @@ void session_ticket(struct connection *connection, struct to_edge *ticket)
 
 /* ------------------ time ---------------------------------------------------------------------- */
 
-/* Nothing of it is read, so neither its pongs nor its end are noticed by libwebsockets. True: it has gone. */
-static bool has_left_unheard(struct session *s)
+/* Nothing of it is read, so its end isn't noticed by libwebsockets. */
+static bool has_left_unheard(const struct session *s)
 {
     struct pollfd look = { .fd = lws_get_socket_fd(s->wsi), .events = POLLRDHUP };
-    if (poll(&look, 1, 0) > 0)
-        return true;
-    if (s->joining) /* it waits for us: its silence says nothing */
-        session_is_alive(s);
-    return false;
+    return poll(&look, 1, 0) > 0;
 }
 
 static void look_for_departed(struct worker *worker, uint64_t now)
@@ -359,7 +355,7 @@ static void look_for_departed(struct worker *worker, uint64_t now)
         older = c->older;
         struct session *s = CONTAINER_OF(c, struct session, connection);
         if (s->deaf && !s->closing && has_left_unheard(s))
-            lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+            end_at_once(s);
     }
 }
 
@@ -374,25 +370,52 @@ static bool is_stuck(const struct session *s, uint64_t now, uint64_t timeout_ms)
     return now > s->snapshot_since_ms + timeout_ms + timeout_ms * snapshot_bytes(s->snapshot) / MEBIBYTE;
 }
 
+/* Silent for long, it is pinged; true: and has not answered. The silence of one that isn't read says nothing,
+ * and other limits end it. */
+static bool is_lost(struct session *s, uint64_t now, uint64_t ping_ms)
+{
+    if (!ping_ms || !s->established || s->deaf || now < s->alive_ms + ping_ms)
+        return false;
+    if (s->pinged_ms)
+        return now > s->pinged_ms + PONG_TIMEOUT_MS;
+    s->pinged_ms = now;
+    s->send_ping = true;
+    send_request_writable(s, now);
+    return false;
+}
+
+static void check(struct session *s, uint64_t now)
+{
+    struct worker *w = s->connection.worker;
+    const struct config *config = w->config;
+    if (s->paced_until_ms && now >= s->paced_until_ms) {
+        s->paced_until_ms = 0;
+        session_gate(s);
+    }
+    if (s->closing) {
+        if (!s->close_begun)
+            begin_close(s);
+    } else if (is_stuck(s, now, config->limits.slow_client_timeout_ms)) {
+        worker_limit_reached(w, LIMIT_SLOW_CLIENT_TIMEOUT,
+                             "a viewer read too slowly for limits.slow_client_timeout_ms = %u",
+                             config->limits.slow_client_timeout_ms);
+        session_close(&s->connection, CLOSE_TRY_AGAIN_LATER, "it reads too slowly");
+    } else if (is_lost(s, now, config->limits.ping_interval * 1000ull)) {
+        worker_limit_reached(
+            w, LIMIT_PING_INTERVAL,
+            "a viewer was silent for limits.ping_interval = %u s and answered no ping: closed",
+            config->limits.ping_interval);
+        end_at_once(s);
+    }
+}
+
 void session_tick(struct worker *worker, uint64_t now)
 {
-    uint32_t limit = worker->config->limits.slow_client_timeout_ms;
     struct connection *older;
     look_for_departed(worker, now);
     for (struct connection *c = worker->newest[CONNECTION_SESSION]; c; c = older) {
         older = c->older;
-        struct session *s = CONTAINER_OF(c, struct session, connection);
-        if (s->paced_until_ms && now >= s->paced_until_ms) {
-            s->paced_until_ms = 0;
-            session_gate(s);
-        }
-        if (s->closing && !s->close_begun) {
-            begin_close(s);
-        } else if (!s->closing && is_stuck(s, now, limit)) {
-            worker_limit_reached(worker, LIMIT_SLOW_CLIENT_TIMEOUT,
-                                 "a viewer read too slowly for limits.slow_client_timeout_ms = %u", limit);
-            session_close(c, CLOSE_TRY_AGAIN_LATER, "it reads too slowly");
-        }
+        check(CONTAINER_OF(c, struct session, connection), now);
     }
 }
 
@@ -415,15 +438,15 @@ int session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
         return s ? on_receive(s, in, len) : -1;
     case LWS_CALLBACK_RECEIVE_PONG:
         if (s)
-            session_is_alive(s);
+            show_life(s);
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return s ? send_on_writable(s) : -1;
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
         return s ? on_peer_close(s, in, len) : 0;
     case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
-        if (s)
-            on_closed(s);
+        if (s) /* by libwebsockets itself, or by the peer */
+            s->closing = s->close_begun = true;
         return 0;
     case LWS_CALLBACK_WSI_DESTROY:
         if (s) {

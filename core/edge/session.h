@@ -1,6 +1,6 @@
 /* A viewer's WebSocket session: what it is sent next, and what it may say.
  *
- * WHAT GOES OUT, in this order: the rest of a snapshot that has been begun (its fragments may not be
+ * WHAT GOES OUT, in this order: a ping, the rest of a snapshot that has been begun (its fragments may not be
  * interrupted by another message), the server list, refusals, a new snapshot, then the frame log from the
  * cursor on. All of them are ready-made frames that many sessions share.
  *
@@ -21,8 +21,12 @@
 struct group {
     struct group *next;
     struct channel channel;
-    uint64_t head; /* up to which the sessions have been woken */
+    uint64_t head;   /* of the log when the latest round began */
+    uint64_t frames; /* how many frames that were */
+    uint64_t marked; /* the position of the latest mark that was seen */
     struct session *sessions;
+    struct session *turn; /* whose it is in the round that is under way; NULL: none is */
+    size_t picked;        /* so many before the one that is observed: see probe.h */
     size_t count;
 };
 
@@ -45,7 +49,7 @@ struct session {
     bool close_begun;         /* libwebsockets is at it */
     uint16_t close_code;      /* until then */
     const char *close_reason; /* constant text */
-    bool send_list;
+    bool send_list, send_ping;
     bool waiting;           /* for the socket to take more */
     bool behind;            /* let go of the log: needs a new snapshot */
     bool joining;           /* the core has been asked */
@@ -53,6 +57,7 @@ struct session {
     bool receiving, binary; /* in the middle of a message */
     uint64_t waiting_since_ms;
     uint64_t alive_ms;          /* when it last proved to be there */
+    uint64_t pinged_ms;         /* when it was pinged since then; 0: it wasn't */
     struct rate frames, joins;  /* how fast they come */
     uint64_t paced_until_ms;    /* 0: it is read as fast as it sends */
     struct text_buffer message; /* what came of it */
@@ -70,8 +75,8 @@ void send_join_group(struct session *session, struct channel *channel); /* takes
 void send_leave_group(struct session *session);
 /* Its view of the log is given up for a new snapshot. */
 void send_ask_for_snapshot(struct session *session);
-/* session.c: it needn't be pinged for a while. */
-void session_is_alive(struct session *session);
+/* survey.c: bytes of the log that it hasn't taken yet. */
+uint64_t session_lag(const struct session *session);
 /* session.c: reads again, or not, as things are now. */
 void session_gate(struct session *session);
 

@@ -1,17 +1,22 @@
 /* The worker's loop, its mail from the core, and its end. See worker.h. */
 #include "edge/worker.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TICK_MS 100
+#define TICK_MS WORKER_TICK_MS
 /* One write to a socket: the size of a frame log's chunk. Left at its default, libwebsockets sends 4 KiB a
  * turn. */
 #define WRITE_MAX 65536
-/* A viewer that doesn't answer a ping for so long is gone. */
-#define PONG_TIMEOUT_S 30
+/* Fewer that were there aren't worth the search for what they left behind. */
+#define MANY_LEFT 64
+#define TRIM_DELAY_MS 1000
+/* What libwebsockets hands over of a message at once. Each session has a buffer of that size for good, and
+ * left at its default of 4 KiB that would be two thirds of what an idle viewer takes. */
+#define READ_MAX 512
 
 /* ------------------ libwebsockets ------------------------------------------------------------- */
 
@@ -20,30 +25,25 @@ static const struct lws_protocols protocols[] = {
     { .name = "d-zone",
       .callback = session_callback,
       .per_session_data_size = 1,
+      .rx_buffer_size = READ_MAX,
       .tx_packet_size = WRITE_MAX },
     { 0 },
 };
 
-static void set_idle_policy(struct worker *w)
-{
-    uint32_t ping = w->config->limits.ping_interval;
-    /* Connections share the policy while it changes, so it must stay one: no pings is one a day. */
-    if (ping == 0 || ping > UINT16_MAX - PONG_TIMEOUT_S)
-        ping = UINT16_MAX - PONG_TIMEOUT_S;
-    w->idle_policy.secs_since_valid_ping = (uint16_t)ping;
-    w->idle_policy.secs_since_valid_hangup = (uint16_t)(ping + PONG_TIMEOUT_S);
-}
+/* None of its own: it keeps its timers in one sorted list and looks through all of it for the place of a new
+ * one, so that with a timer for each viewer ten thousand of them took a hundred million steps to join.
+ * Sessions are pinged by session_tick(). */
+static const lws_retry_bo_t no_pings = { .secs_since_valid_ping = 0, .secs_since_valid_hangup = 0 };
 
 static bool start_lws(struct worker *w)
 {
     void *loops[] = { &w->loop };
-    set_idle_policy(w);
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .options = LWS_SERVER_OPTION_LIBUV,
         .foreign_loops = loops,
         .protocols = protocols,
-        .retry_and_idle_policy = &w->idle_policy,
+        .retry_and_idle_policy = &no_pings,
         .user = w,
         .pcontext = &w->lws, /* set to NULL when it is really gone */
         .gid = (gid_t)-1,
@@ -62,6 +62,7 @@ static void finish(struct worker *w)
     if (w->stopped)
         return;
     w->stopped = true;
+    pulse_end(&w->stats.pulse);
     if (w->lws)
         lws_context_destroy(w->lws);
     request_close_all(w);
@@ -119,7 +120,6 @@ static void adopt_config(struct worker *w, struct to_edge *message)
     config_unref(w->config);
     w->config = message->config;
     message->config = NULL;
-    set_idle_policy(w);
 }
 
 static void adopt_server_list(struct worker *w, struct to_edge *message)
@@ -172,6 +172,10 @@ static void handle(struct worker *w, struct to_edge *m)
     case EDGE_CONFIG:
         adopt_config(w, m);
         break;
+    case EDGE_CALL:
+        m->call(w, m->arg);
+        m->call = NULL;
+        break;
     case EDGE_STOP:
         stop(w);
         break;
@@ -187,17 +191,42 @@ static void on_wake(uv_async_t *async)
         next = mail->next;
         handle(w, CONTAINER_OF(mail, struct to_edge, mail));
     }
-    if (!w->stopping)
-        send_wake_groups(w, now_ms());
+    if (!w->stopping && send_round(w, now_ms()))
+        uv_async_send(&w->wake);
+}
+
+/* What viewers had who have left stays with the allocator, between the blocks of those who stayed, until it
+ * is asked for whole free pages. That takes it some milliseconds, so it is done when half of them have gone,
+ * by one worker for all. */
+static void give_memory_back(struct worker *w, uint64_t now)
+{
+    unsigned connections = atomic_load(&w->shared->connections);
+    if (w->index != 0)
+        return;
+    if (connections > w->most)
+        w->most = connections;
+    if (w->most < MANY_LEFT || connections > w->most / 2) {
+        w->trim_at_ms = 0;
+    } else if (!w->trim_at_ms) {
+        w->trim_at_ms = now + TRIM_DELAY_MS; /* those who leave with them are mostly gone by then */
+    } else if (now >= w->trim_at_ms) {
+        malloc_trim(0);
+        w->trim_at_ms = 0;
+        w->most = connections;
+    }
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct worker *w = timer->data;
     uint64_t now = now_ms();
+    pulse_beat(&w->stats.pulse, TICK_MS);
     accept_tick(w, now);
     request_tick(w, now);
     session_tick(w, now);
+    session_survey(w, now);
+    probe_tick(w);
+    give_memory_back(w, now);
     /* The library's own timers are armed only after input or output of its own. */
     if (w->lws)
         lws_cancel_service(w->lws);

@@ -8,6 +8,9 @@
  *   session.c    a WebSocket session: libwebsockets' callbacks, what comes in
  *   send.c       what goes out: the server list, refusals, snapshots, the frame log
  *   handle_connect.c  the one frame that a viewer sends
+ *   probe.c      how long an event takes to a viewer's socket
+ *   survey.c     what the connections are doing, counted once a second
+ *   clients.c    what the operator sees of them
  *
  * Everything here is [edge]: the worker's own thread, unless said otherwise.
  */
@@ -19,6 +22,8 @@
 #include "edge/addresses.h"
 #include "edge/limits.h"
 #include "edge/peer.h"
+#include "edge/probe.h"
+#include "edge/stats.h"
 
 #include <libwebsockets.h>
 #include <stdatomic.h>
@@ -30,6 +35,8 @@ struct edge_shared {
     atomic_ulong serial;     /* of the newest one */
     struct addresses *addresses;
     struct limit_counts reached;
+    atomic_bool draining; /* nobody new is let in */
+    unsigned descriptors; /* how many files the process may have open */
 };
 
 /* ------------------ connections --------------------------------------------------------------- */
@@ -44,6 +51,7 @@ struct connection {
     enum connection_kind kind;
     uint32_t slot;
     uint64_t serial;
+    uint64_t opened_ms;
     struct in6_addr peer;    /* the viewer's address: behind trusted proxies the one that they tell */
     struct address *address; /* where it counts; NULL: nowhere */
 };
@@ -87,12 +95,13 @@ struct worker {
     struct listener *listeners;
     unsigned listener_count;
     bool open;                /* accepting */
+    unsigned most;            /* connections since memory was last given back */
+    uint64_t trim_at_ms;      /* 0: there is none to give back */
     uint64_t accept_again_ms; /* after the machine ran out of descriptors; 0: accepting */
     struct log_burst limit_bursts[LIMIT_COUNT];
 
     struct lws_context *lws;
     struct lws_vhost *vhost;
-    lws_retry_bo_t idle_policy;
     struct session *adopting; /* the one whose socket libwebsockets is being given */
     uint64_t deaf_look_ms;    /* when to look again for those who left while they weren't read */
 
@@ -108,6 +117,10 @@ struct worker {
     struct frame *refusals[REFUSE_COUNT];
     bool stopping, stopped;
     uint64_t stop_deadline_ms;
+
+    uint64_t survey_at_ms; /* when to count the states of connections again */
+    struct probe probe;
+    struct worker_stats stats;
 };
 
 /* [app] Before and after the thread; the members above `loop` are set by the caller. */
@@ -148,6 +161,8 @@ void session_ticket(struct connection *connection, struct to_edge *ticket); /* e
 void session_refuse(struct connection *connection, enum refusal refusal);
 /* One of its logins was wrong. */
 void session_login_denied(struct connection *connection);
+/* Counts them into the worker's statistics. */
+void session_survey(struct worker *worker, uint64_t now);
 /* Slow ones. */
 void session_tick(struct worker *worker, uint64_t now);
 /* Begins to close it, from outside of libwebsockets' callbacks. */
@@ -157,8 +172,9 @@ int session_callback(struct lws *wsi, enum lws_callback_reasons reason, void *us
 
 /* ------------------ send.c -------------------------------------------------------------------- */
 
-/* The frame logs have grown: wakes whoever waits for nothing, lets go of who is too far behind. */
-void send_wake_groups(struct worker *worker, uint64_t now);
+/* The frame logs have grown: sends to whoever waits for nothing, lets go of who is too far behind. True:
+ * there is more to do, after others have had their turn. */
+bool send_round(struct worker *worker, uint64_t now);
 /* The list in `worker->server_list` is new to everyone. */
 void send_server_list_to_all(struct worker *worker);
 void send_free_groups(struct worker *worker);

@@ -55,3 +55,13 @@ void frame_unref(struct frame *frame)
     if (frame && __atomic_sub_fetch(&frame->references, 1, __ATOMIC_ACQ_REL) == 0)
         free(frame);
 }
+
+size_t frame_payload(struct str bytes, size_t *header)
+{
+    const unsigned char *b = (const unsigned char *)bytes.ptr;
+    size_t extra = b[1] == 126 ? 2 : b[1] == 127 ? 8 : 0, len = extra ? 0 : b[1];
+    for (size_t i = 0; i < extra; i++)
+        len = len << 8 | b[2 + i];
+    *header = 2 + extra;
+    return len;
+}

@@ -26,6 +26,10 @@ struct frame *frame_create(struct str payload);
 /* A part of a message, or a frame of another kind: as `first_byte` says. [any] */
 struct frame *frame_create_fragment(unsigned first_byte, struct str payload);
 
+/* Of the frame that `bytes`, whole frames as made here, begin with: the length of its payload, and of the
+ * header before it. [any] */
+size_t frame_payload(struct str bytes, size_t *header);
+
 struct frame *frame_ref(struct frame *frame); /* [any] */
 void frame_unref(struct frame *frame);        /* [any] NULL-safe */
 

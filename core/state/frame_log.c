@@ -30,7 +30,10 @@ struct log_chunk {
 
 struct frame_log {
     atomic_uint references;
-    _Atomic uint64_t head;
+    _Atomic uint64_t head, frames;
+    struct {
+        _Atomic uint64_t position, emitted_ns; /* position 0: being changed */
+    } mark;
     struct log_chunk *newest; /* touched by the core alone; NULL: nobody has read since the last trim */
     uint32_t next_capacity;
 };
@@ -71,6 +74,7 @@ struct frame_log *frame_log_create(void)
     struct frame_log *log = xcalloc(1, sizeof *log);
     atomic_init(&log->references, 1);
     atomic_init(&log->head, 0);
+    atomic_init(&log->frames, 0);
     log->next_capacity = FIRST_CHUNK;
     return log;
 }
@@ -136,7 +140,29 @@ int frame_log_append(struct frame_log *log, struct str payload)
      * how far it has looked would take this frame for seen. */
     atomic_store_explicit(&chunk->used, used + (uint32_t)len, memory_order_release);
     atomic_store_explicit(&log->head, chunk->base + used + len, memory_order_release);
+    atomic_store_explicit(&log->frames, atomic_load_explicit(&log->frames, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     return 0;
+}
+
+uint64_t frame_log_frames(const struct frame_log *log)
+{
+    return atomic_load_explicit(&((struct frame_log *)log)->frames, memory_order_relaxed);
+}
+
+void frame_log_mark(struct frame_log *log, uint64_t emitted_ns)
+{
+    atomic_store(&log->mark.position, 0);
+    atomic_store(&log->mark.emitted_ns, emitted_ns);
+    atomic_store(&log->mark.position, frame_log_head(log));
+}
+
+bool frame_log_marked(const struct frame_log *log, struct log_mark *mark)
+{
+    struct frame_log *l = (struct frame_log *)log;
+    mark->position = atomic_load(&l->mark.position);
+    mark->emitted_ns = atomic_load(&l->mark.emitted_ns);
+    return mark->position && mark->position == atomic_load(&l->mark.position);
 }
 
 void frame_log_trim(struct frame_log *log)

@@ -44,6 +44,18 @@ void frame_log_trim(struct frame_log *log);
  * already have peeked the frame that is being appended, and then stands a little beyond. */
 uint64_t frame_log_head(const struct frame_log *log);
 
+/* [any] Frames ever appended. */
+uint64_t frame_log_frames(const struct frame_log *log);
+
+/* A frame whose way to the viewers is measured: the position behind it, and when it was emitted. */
+struct log_mark {
+    uint64_t position, emitted_ns;
+};
+/* [core] The frame that was appended last. */
+void frame_log_mark(struct frame_log *log, uint64_t emitted_ns);
+/* [any] The latest. False: there is none, or it is being changed just now. */
+bool frame_log_marked(const struct frame_log *log, struct log_mark *mark);
+
 /* [core] A cursor at the head: what is appended from now on. */
 struct log_cursor frame_log_cursor(struct frame_log *log);
 /* [any] Another hold on the same place, as long as the given one is held. */

@@ -15,8 +15,11 @@ struct member {
     struct roster_user user; /* text in `text` */
     struct member *next, *previous;
     uint64_t touched; /* the answer that was under way when an event spoke of them */
+    unsigned said;    /* and what it said: SAID_* */
     char text[];
 };
+
+enum { SAID_STATUS = 1, SAID_USERNAME = 2, SAID_ROLE_COLOR = 4 };
 
 /* Someone of whom an event said "gone" while an answer is under way. */
 struct departure {
@@ -67,6 +70,7 @@ static struct member *create_member(const struct roster_user *user)
     m->user.status = user->status;
     m->next = m->previous = NULL;
     m->touched = 0;
+    m->said = 0;
     return m;
 }
 
@@ -266,14 +270,35 @@ static struct member *apply_row(struct roster *roster, const struct user_row *ro
     return new;
 }
 
+/* An event has spoken of them since the answer began. */
+static bool is_touched(const struct roster *roster, const struct member *m)
+{
+    return roster->answering && m->touched == roster->answering;
+}
+
+static unsigned said_of(const struct roster *roster, const struct member *m)
+{
+    return m && is_touched(roster, m) ? m->said : 0;
+}
+
+static unsigned said_by(const struct user_row *user)
+{
+    return (status_name(user->status) ? SAID_STATUS : 0u) | (user->username.len ? SAID_USERNAME : 0u) |
+           (user->role_color.len ? SAID_ROLE_COLOR : 0u);
+}
+
 int roster_apply_user(struct roster *roster, const struct user_row *user, roster_change_callback emit,
                       void *arg)
 {
+    struct member *m = find_member(roster, user->uid);
     if (roster->answering)
         forget_departure(roster, user->uid);
-    if (!user->username.len && !find_member(roster, user->uid))
+    if (!user->username.len && !m)
         return -ENOENT;
-    apply_row(roster, user, true, &(struct listener){ emit, arg })->touched = roster->answering;
+    unsigned said = said_of(roster, m) | said_by(user);
+    m = apply_row(roster, user, true, &(struct listener){ emit, arg });
+    m->touched = roster->answering;
+    m->said = said;
     return 0;
 }
 
@@ -301,10 +326,17 @@ void roster_abort_answer(struct roster *roster)
     end_answer(roster);
 }
 
-/* An event has spoken of them since the answer began. */
-static bool is_touched(const struct roster *roster, const struct member *m)
+/* What is left of a row when an event, which is newer, has said this of them. */
+static struct user_row unsaid(const struct user_row *row, unsigned said)
 {
-    return roster->answering && m->touched == roster->answering;
+    struct user_row rest = *row;
+    if (said & SAID_STATUS)
+        rest.status = DBACK_STATUS_UNKNOWN;
+    if (said & SAID_USERNAME)
+        rest.username.len = 0;
+    if (said & SAID_ROLE_COLOR)
+        rest.role_color.len = 0;
+    return rest;
 }
 
 void roster_apply_answer(struct roster *roster, const struct user_row *users, size_t count,
@@ -325,9 +357,8 @@ void roster_apply_answer(struct roster *roster, const struct user_row *users, si
     for (size_t i = 0; i < count; i++) {
         if (text_table_find(&rows, users[i].uid) != &users[i].uid || has_departed(roster, users[i].uid))
             continue;
-        const struct member *m = find_member(roster, users[i].uid);
-        if (!m || !is_touched(roster, m))
-            apply_row(roster, &users[i], false, &to);
+        struct user_row rest = unsaid(&users[i], said_of(roster, find_member(roster, users[i].uid)));
+        apply_row(roster, &rest, false, &to);
     }
     text_table_finish(&rows);
     end_answer(roster);

@@ -52,11 +52,12 @@ int roster_apply_gone(struct roster *roster, struct str uid, roster_change_callb
 /* A full answer begins: from now on events are remembered, because they win over its rows. Begun again:
  * starts over. */
 void roster_begin_answer(struct roster *roster);
-/* The full answer is there: the roster becomes it, except for users touched by an event since
- * roster_begin_answer(), and `emit` gets the differences only (departures first, then changes and
- * arrivals in the answer's order; a rename is a delete and an arrival in a row). Of two rows with one uid the
- * last counts. UNKNOWN status, missing name or colour keep what is shown; someone new gets offline, their uid
- * as name, and the default colour. Not begun: no event wins over it. */
+/* The full answer is there: the roster becomes it, and `emit` gets the differences only (departures first,
+ * then changes and arrivals in the answer's order; a rename is a delete and an arrival in a row). What events
+ * have said since roster_begin_answer() stands: who has left is left out, who is here stays, and a row tells
+ * of them only what no event did. Of two rows with one uid the last counts. UNKNOWN status, missing name or
+ * colour keep what is shown; someone new gets offline, their uid as name, and the default colour. Not begun:
+ * no event wins over it. */
 void roster_apply_answer(struct roster *roster, const struct user_row *users, size_t count,
                          roster_change_callback emit, void *arg);
 /* The answer won't come. */

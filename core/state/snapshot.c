@@ -6,6 +6,7 @@
 #define FIRST_FRAGMENT 0x01u   /* text, more to come */
 #define NEXT_FRAGMENT 0x00u    /* continuation, more to come */
 #define CLOSING_FRAGMENT 0x80u /* continuation, the last */
+#define BEFORE_USERS "{\"type\":\"server-join\",\"data\":{\"users\":"
 
 /* The end of a piece of at most `max` bytes that cuts no character in two: a peer may check each fragment. */
 static size_t piece_length(struct str text, size_t max)
@@ -39,7 +40,7 @@ struct snapshot *snapshot_create(const struct roster *roster)
     s->references = 1;
     s->version = roster_version(roster);
     struct text_buffer body = { 0 };
-    text_append_literal(&body, "{\"type\":\"server-join\",\"data\":{\"users\":");
+    text_append_literal(&body, BEFORE_USERS);
     roster_write(roster, &body);
     s->body = (struct str){ body.ptr, body.len };
     if (body.len > SNAPSHOT_WHOLE_MAX)
@@ -91,4 +92,17 @@ struct frame *snapshot_last_frame(struct snapshot *s, struct str ending)
     s->last = last;
     s->ending = (struct str){ xstrndup(ending.ptr, ending.len), ending.len };
     return frame_ref(last);
+}
+
+void snapshot_write_users(const struct snapshot *s, struct text_buffer *out)
+{
+    size_t skip = sizeof BEFORE_USERS - 1; /* all of it is in the first piece */
+    if (!s->fragment_count)
+        text_append(out, s->body.ptr + skip, s->body.len - skip);
+    for (size_t i = 0; i < s->fragment_count; i++, skip = 0) {
+        const struct frame *fragment = s->fragments[i];
+        size_t header, len;
+        len = frame_payload((struct str){ (const char *)fragment->bytes, fragment->len }, &header);
+        text_append(out, fragment->bytes + header + skip, len - skip);
+    }
 }

@@ -14,7 +14,8 @@
 
 /* Up to this many bytes of payload travel as one frame. */
 #define SNAPSHOT_WHOLE_MAX 16384
-#define SNAPSHOT_FRAGMENT 16384
+/* One write to a socket, as much as libwebsockets takes at once. */
+#define SNAPSHOT_FRAGMENT (65536 - 256)
 
 struct snapshot {
     unsigned references;      /* atomic */
@@ -34,5 +35,8 @@ void snapshot_unref(struct snapshot *snapshot);           /* [any] NULL-safe */
 /* [core] The closing frame for this ending, counted for the caller; the latest is kept, because joiners in a
  * row mostly ask alike. */
 struct frame *snapshot_last_frame(struct snapshot *snapshot, struct str ending);
+
+/* Appends its users, the JSON object {"<uid>":{…},…}. [any] */
+void snapshot_write_users(const struct snapshot *snapshot, struct text_buffer *out);
 
 #endif

@@ -7,6 +7,7 @@ from harness.client import LOGIN, Client, join, run
 from harness.daemon import mock
 from harness.mockdata import CHANNEL, NAMES, SAYINGS, SERVER_LIST, USERS
 from harness.model import STATUSES, Model, Viewer, agree
+from harness.plugins import misbehave
 
 
 def test_the_server_list(daemon):
@@ -162,6 +163,17 @@ def test_nothing_happens_where_nobody_watches(start, server):
         await client.expect("presence")
         client.drop()
         await elsewhere.leave()
+    run(scene())
+
+
+def test_being_asked_again_and_again_does_not_silence_it(start):
+    """Also behind a provider that is always asked first and has nothing to say."""
+    daemon = start(providers=[misbehave("pass_all"), mock(message_interval=0.5, refresh=0.1)])
+
+    async def scene():
+        viewer = await Viewer.enter(daemon)
+        await viewer.until(lambda m: len(m.messages) >= 3, "messages")
+        await viewer.leave()
     run(scene())
 
 

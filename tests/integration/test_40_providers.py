@@ -444,9 +444,9 @@ def test_a_flood_is_taken_to_the_last_event(start, workers):
     daemon = start(workers=workers, providers=[misbehave("flood")], limits={"log_size": 1 << 27})
 
     async def scene():
-        viewers = [await Viewer.enter(daemon) for _ in range(2)]
         other = await Client.open(daemon)
         await other.expect("server-list")
+        viewers = await asyncio.gather(*(Viewer.enter(daemon) for _ in range(2)))  # before it is over
         await other.usable()
         for viewer in viewers:
             await viewer.until(lambda m: m.messages and m.messages[-1].startswith("flooded"), "the end", timeout=120)

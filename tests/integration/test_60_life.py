@@ -3,18 +3,19 @@ import asyncio
 import json
 import re
 import socket
+import threading
 import time
 
 import pytest
 
 from harness.client import Client, Closed, join, run, still_serves
-from harness.daemon import mock, patience, wait_until
+from harness.daemon import Daemon, mock, patience, wait_until
 from harness.model import Viewer
 from harness.plugins import FULL_SERVERS, full, misbehave
 from harness.wire import dial, http, read_to_end, reset, upgrade_request
 
 TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (ERROR|WARN |INFO |DEBUG) "
-                       r"(app|core|edge/\d+|provider/[\w.-]+)( conn=\d+)?( peer=[0-9a-f.:]+)? \S.*")
+                       r"(app|core|control|edge/\d+|provider/[\w.-]+)( conn=\d+)?( peer=[0-9a-f.:]+)? \S.*")
 SECRETS = {"discordToken": "s3cret-token", "discordUser": {"id": "9", "username": "s3cret-user"},
            "password": "s3cret-password"}
 
@@ -204,6 +205,12 @@ def test_the_level_is_obeyed_and_can_be_changed(start):
     run(still_serves(daemon))
     assert daemon.count_log(" DEBUG ") or daemon.count_log(" INFO .*viewer")
     daemon.reloaded(log={"level": "warn"})
+
+    def quiet():
+        mark = daemon.mark()
+        run(still_serves(daemon))
+        return not daemon.count_log(" (INFO |DEBUG) ", mark)
+    wait_until(quiet, "the new level, which comes right after the line that the reload is done")
     mark = daemon.mark()
     run(still_serves(daemon))
     daemon.write_text("nonsense")
@@ -233,6 +240,43 @@ def test_a_log_file_that_cannot_be_opened(prepare):
     daemon = prepare(log={"file": "/does/not/exist/d-back.log"}).launch()
     daemon.ended(1)
     assert daemon.count_log("/does/not/exist/d-back.log") and not daemon.count_log(" ready")
+
+
+class Deaf(Daemon):
+    """Doesn't read its log while `hears` isn't set."""
+
+    def __init__(self, folder, **settings):
+        super().__init__(folder, **settings)
+        self.hears = threading.Event()
+        self.hears.set()
+
+    def _read_stderr(self):
+        for raw in self.process.stderr:
+            self._add(raw)
+            self.hears.wait()
+        self.reading = False
+
+
+def test_a_log_that_nobody_reads_holds_up_nobody(tmp_path):
+    daemon = Deaf(tmp_path / "deaf", log={"level": "debug"}).start()
+
+    async def some():
+        for _ in range(50):
+            await still_serves(daemon)
+
+    async def scene():
+        await asyncio.gather(*(some() for _ in range(10)))  # far more lines than a pipe holds
+    try:
+        daemon.hears.clear()
+        run(scene())
+        lines = daemon.mark()
+        daemon.hears.set()
+        wait_until(lambda: run(still_serves(daemon)) or daemon.count_log("lines of this log could not be written"),
+                   "a word about the lines that are missing")
+        assert lines < 500
+    finally:
+        daemon.hears.set()
+        daemon.close()
 
 
 def test_a_flood_of_connections_does_not_flood_the_log_with_bytes_of_theirs(start):

@@ -38,7 +38,7 @@ async def watch_all(daemon, servers, count):
 
 def test_viewers_of_a_busy_world_agree(start, workers):
     servers = ["dworld", "repos", "docs"]
-    daemon = start(workers=workers, providers=[mock(**BUSY)])
+    daemon = start(workers=workers, providers=[mock(**BUSY)], limits={"log_size": 1 << 26})
     rng = random.Random(62)
 
     async def scene():
@@ -68,7 +68,8 @@ def test_viewers_of_a_busy_world_agree(start, workers):
 
 def test_a_large_snapshot_and_the_events_behind_it_join_without_a_seam(start, workers):
     """Newcomers share a snapshot that is a little old; the log brings them to where the others are."""
-    daemon = start(workers=workers, providers=[mock(servers=1, users_per_server=400, **BUSY)])
+    daemon = start(workers=workers, providers=[mock(servers=1, users_per_server=400, **BUSY)],
+                   limits={"log_size": 1 << 26})
 
     async def scene():
         viewers = [await Viewer.enter(daemon, prints=True)]

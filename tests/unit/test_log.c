@@ -289,8 +289,69 @@ static void test_stderr(void **state)
     log_destroy(NULL);
 }
 
-/* ------------------------------------------------------------------ many threads
- * ------------------------------- */
+/* ------------------ a reader who stops -------------------------------------------------------- */
+
+static void test_a_fifo_that_nobody_reads_is_refused(void **state)
+{
+    struct desk *desk = *state;
+    struct log *log = NULL;
+    char err[ERR_SIZE] = "";
+    assert_int_equal(mkfifo(desk->rotated, 0600), 0);
+    assert_int_equal(log_create(&log, LOG_INFO, LOG_TEXT, desk->rotated, err), -ENXIO);
+    assert_non_null(strstr(err, desk->rotated));
+}
+
+/* Reads what is there. */
+static void drain(int fd, struct text_buffer *out)
+{
+    char piece[65536];
+    ssize_t n;
+    while ((n = read(fd, piece, sizeof piece)) > 0)
+        text_append(out, piece, (size_t)n);
+}
+
+/* More than a pipe holds, and nobody reads. Lines that fit into one write are whole or not there at all; a
+ * longer one may be torn, but ends before the next begins. */
+static void test_lines_that_nobody_reads_are_lost_and_counted(void **state)
+{
+    struct desk *desk = *state;
+    enum { MANY = 3000 };
+    struct log *log;
+    struct text_buffer text = { 0 };
+    char long_text[3000];
+    memset(long_text, '\n', sizeof long_text); /* escaped: four times as long */
+    long_text[sizeof long_text - 1] = '\0';
+    assert_int_equal(mkfifo(desk->rotated, 0600), 0);
+    int reader = open(desk->rotated, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    assert_int_equal(log_create(&log, LOG_INFO, LOG_TEXT, desk->rotated, NULL), 0);
+    for (unsigned i = 0; i < MANY; i++)
+        log_room(log, LOG_INFO, "core", "line %u %s", i, i % 100 == 99 ? long_text : "short and whole");
+    drain(reader, &text);
+    log_room(log, LOG_INFO, "core", "read again");
+    drain(reader, &text);
+    text_append(&text, "", 1);
+    unsigned whole = 0, torn = 0, lost = 0;
+    for (char *line = strtok(text.ptr, "\n"); line; line = strtok(NULL, "\n")) {
+        const char *said = after_time(line);
+        if (strstr(said, "short and whole") || strstr(said, "\\x0a\\x0a"))
+            whole++;
+        else
+            torn++;
+        if (sscanf(said, "WARN  app %u lines of this log could not be written", &lost) == 1)
+            torn--;
+        if (strcmp(said, "INFO  core read again") == 0)
+            torn--;
+    }
+    assert_true(lost > 0 && whole > 0);
+    assert_int_equal(torn, 0);
+    assert_in_range(whole + lost, MANY, MANY + 1); /* a torn one may count as both */
+    text_finish(&text);
+    log_destroy(log);
+    close(reader);
+}
+
+/* ------------------ many threads -------------------------------------------------------------- */
 
 enum { WRITERS = 6, LINES = 1500 };
 
@@ -398,6 +459,8 @@ int main(void)
         WITH_FILE(test_files_that_cannot_be_had),
         WITH_FILE(test_reopen_after_rename),
         WITH_FILE(test_stderr),
+        WITH_FILE(test_a_fifo_that_nobody_reads_is_refused),
+        WITH_FILE(test_lines_that_nobody_reads_are_lost_and_counted),
         WITH_FILE(test_lines_of_threads_never_mix),
         cmocka_unit_test(test_bursts),
     };

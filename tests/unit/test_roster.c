@@ -16,6 +16,7 @@ struct person {
     char uid[16], name[16], color[16];
     uint32_t status;
     bool touched;
+    bool said_status, said_name, said_color; /* by events since the answer began */
 };
 
 struct people {
@@ -53,8 +54,7 @@ static void put(char out[16], struct str s)
     out[s.len] = '\0';
 }
 
-/* ------------------------------------------------------------------ a viewer
- * ----------------------------------- */
+/* ------------------ a viewer ------------------------------------------------------------------ */
 
 struct viewer {
     struct people sees;
@@ -124,8 +124,7 @@ static void assert_told(struct viewer *viewer, const char *expected)
     viewer->told.len = 0;
 }
 
-/* ------------------------------------------------------------------ rule by rule
- * ------------------------------- */
+/* ------------------ rule by rule -------------------------------------------------------------- */
 
 struct stage {
     struct roster *roster;
@@ -280,7 +279,7 @@ static void test_events_win_over_the_answer(void **state)
     struct stage *s = *state;
     ANSWER(s, row("1", "ann", "#111111", 1), row("2", "bob", "#222222", 1), row("3", "cyd", "#333333", 1));
     roster_begin_answer(s->roster);
-    assert_int_equal(come(s, row("1", NULL, NULL, 2)), 0);
+    assert_int_equal(come(s, row("1", "ann", "#111112", 2)), 0);
     assert_int_equal(go(s, "2"), 0);
     assert_int_equal(go(s, "9"), -ENOENT); /* on no roster yet, but the rows may list them */
     assert_int_equal(come(s, row("4", "dan", NULL, 1)), 0);
@@ -291,6 +290,22 @@ static void test_events_win_over_the_answer(void **state)
     /* Once only: the next answer counts again. */
     ANSWER(s, row("1", "old", "#999999", 4), row("2", "bob", "#222222", 1), row("9", "ian", NULL, 1));
     assert_told(&s->viewer, "-4;-1;+1 old #999999 offline;+2 bob #222222 online;+9 ian #99aab5 online;");
+}
+
+/* An event that says nothing of the name can't be newer than the row's name. */
+static void test_the_rows_tell_what_no_event_has_said(void **state)
+{
+    struct stage *s = *state;
+    ANSWER(s, row("1", "ann", "#111111", 1), row("2", "bob", "#222222", 1), row("3", "cyd", "#333333", 1));
+    roster_begin_answer(s->roster);
+    assert_int_equal(come(s, row("1", NULL, NULL, 2)), 0);
+    assert_int_equal(come(s, row("2", NULL, "#222223", 0)), 0);
+    assert_int_equal(come(s, row("2", NULL, NULL, 3)), 0);
+    assert_int_equal(come(s, row("3", NULL, NULL, 3)), 0);
+    assert_int_equal(come(s, row("3", "sid", NULL, 0)), 0);
+    s->viewer.told.len = 0;
+    ANSWER(s, row("1", "anna", "#111119", 4), row("2", "rob", "#222229", 4), row("3", "cyd", "#333339", 4));
+    assert_told(&s->viewer, "-1;+1 anna #111119 idle;-2;+2 rob #222223 dnd;=3 dnd #333339;");
 }
 
 static void test_who_left_and_came_back_meanwhile(void **state)
@@ -305,7 +320,7 @@ static void test_who_left_and_came_back_meanwhile(void **state)
                      -ENOENT); /* they are here, but who are they? The rows know. */
     s->viewer.told.len = 0;
     ANSWER(s, row("1", "ann", "#111111", 1), row("2", "bob", "#222222", 1));
-    assert_told(&s->viewer, "+2 bob #222222 online;");
+    assert_told(&s->viewer, "=1 dnd #111111;+2 bob #222222 online;");
 }
 
 static void test_begun_again_and_aborted(void **state)
@@ -392,8 +407,7 @@ static void test_quarter_of_a_million(void **state)
     free(rows);
 }
 
-/* ------------------------------------------------------------------ random histories
- * --------------------------- */
+/* ------------------ random histories ---------------------------------------------------------- */
 
 /* The rules once more, as naively as can be. */
 struct model {
@@ -413,9 +427,26 @@ static size_t departure_in(const struct model *model, const char *uid)
     return MANY;
 }
 
-static void model_row(struct model *model, const struct person *given, bool event)
+/* What events have said of somebody wins over a row. */
+static struct person unsaid(const struct model *model, const struct person *row, const struct person *known)
 {
-    struct person *known = person_in(&model->people, given->uid);
+    struct person rest = *row;
+    if (!model->answering || !known || !known->touched)
+        return rest;
+    if (known->said_status)
+        rest.status = 0;
+    if (known->said_name)
+        rest.name[0] = '\0';
+    if (known->said_color)
+        rest.color[0] = '\0';
+    return rest;
+}
+
+static void model_row(struct model *model, const struct person *row, bool event)
+{
+    struct person *known = person_in(&model->people, row->uid);
+    struct person rest = unsaid(model, row, event ? NULL : known);
+    const struct person *given = &rest;
     struct person next =
         known ? *known : (struct person){ .color = DEFAULT_ROLE_COLOR, .status = DBACK_STATUS_OFFLINE };
     strcpy(next.uid, given->uid);
@@ -428,6 +459,11 @@ static void model_row(struct model *model, const struct person *given, bool even
     if (given->status)
         next.status = given->status;
     next.touched = event;
+    if (event) {
+        next.said_status |= given->status != 0;
+        next.said_name |= given->name[0] != '\0';
+        next.said_color |= given->color[0] != '\0';
+    }
     if (known && !strcmp(known->name, next.name)) {
         bool recolored = strcmp(known->color, next.color) != 0;
         if (event || recolored || known->status != next.status)
@@ -472,8 +508,10 @@ static void model_forget(struct model *model, bool answering)
 {
     model->departed_count = 0;
     model->answering = answering;
-    for (size_t i = 0; i < model->people.count; i++)
-        model->people.of[i].touched = false;
+    for (size_t i = 0; i < model->people.count; i++) {
+        struct person *p = &model->people.of[i];
+        p->touched = p->said_status = p->said_name = p->said_color = false;
+    }
 }
 
 static void model_answer(struct model *model, const struct person *rows, size_t count)
@@ -494,8 +532,7 @@ static void model_answer(struct model *model, const struct person *rows, size_t 
         bool counts = departure_in(model, rows[r].uid) == MANY;
         for (size_t later = r + 1; later < count; later++)
             counts = counts && strcmp(rows[r].uid, rows[later].uid) != 0;
-        const struct person *known = person_in(&model->people, rows[r].uid);
-        if (counts && !(known && known->touched && model->answering))
+        if (counts)
             model_row(model, &rows[r], false);
     }
     model_forget(model, false);
@@ -661,6 +698,7 @@ int main(void)
         STAGED(test_events),
         STAGED(test_rows_that_are_the_roster),
         STAGED(test_events_win_over_the_answer),
+        STAGED(test_the_rows_tell_what_no_event_has_said),
         STAGED(test_who_left_and_came_back_meanwhile),
         STAGED(test_begun_again_and_aborted),
         STAGED(test_departures_have_a_limit),

@@ -277,6 +277,95 @@ static void test_many(void **state)
     free(names);
 }
 
+/* ------------------ at random ----------------------------------------------------------------- */
+
+enum { MOST_ROWS = 7 };
+
+static bool is_there(const struct server_row *rows, const bool *gone, size_t count, struct str discord_id,
+                     struct str id)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!gone[i] && (str_equal(rows[i].discord_id, discord_id) || str_equal(rows[i].id, id)))
+            return true;
+    }
+    return false;
+}
+
+/* The rules once more, as naively as can be: which rows are left out. */
+static void leave_out(const struct server_row *rows, size_t count, bool *gone)
+{
+    for (size_t i = 0; i < count; i++)
+        gone[i] = is_there(rows, gone, i, rows[i].discord_id, rows[i].id);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t other = 0; other < count && !gone[i]; other++)
+            gone[i] = other != i && !gone[other] && str_equal(rows[other].discord_id, rows[i].id);
+    }
+}
+
+/* Which one is the default server: MOST_ROWS for none. */
+static size_t default_of(const struct server_row *rows, size_t count, const bool *gone)
+{
+    size_t flagged = MOST_ROWS, open = MOST_ROWS, first = MOST_ROWS;
+    for (size_t i = count; i-- > 0;) {
+        if (gone[i])
+            continue;
+        first = i;
+        open = rows[i].passworded ? open : i;
+        flagged = rows[i].is_default ? i : flagged;
+    }
+    if (flagged < MOST_ROWS && (!rows[flagged].passworded || open == MOST_ROWS))
+        return flagged;
+    return open < MOST_ROWS ? open : first;
+}
+
+static void assert_is(const struct server_row *found, const struct server_row *row)
+{
+    assert_int_equal(found != NULL, row != NULL);
+    if (row)
+        assert_true(str_equal(found->discord_id, row->discord_id) && str_equal(found->id, row->id) &&
+                    found->passworded == row->passworded);
+}
+
+/* Few texts, so that ids and Discord ids meet in every way. */
+static void test_random_lists(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "1", "2", "3", "4", "a", "b", "default" };
+    static const char *const flags[] = { "", "", "d", "p", "dp", "s" };
+    struct dice dice = dice_create(7);
+    for (unsigned n = 0; n < 30000; n++) {
+        struct server_row rows[MOST_ROWS];
+        struct text_buffer complaints = { 0 };
+        bool gone[MOST_ROWS] = { false };
+        size_t count = dice_below(&dice, MOST_ROWS + 1), at = 0;
+        for (size_t i = 0; i < count; i++)
+            rows[i] = row(texts[dice_below(&dice, 5)], texts[dice_below(&dice, ARRAY_LENGTH(texts))],
+                          flags[dice_below(&dice, ARRAY_LENGTH(flags))]);
+        leave_out(rows, count, gone);
+        size_t chosen = default_of(rows, count, gone);
+        struct server_list *list = make(&complaints, rows, count);
+        for (size_t i = 0; i < count; i++) {
+            if (!gone[i])
+                assert_is(&list->servers[at++], &rows[i]);
+        }
+        assert_int_equal(list->count, at);
+        assert_is(list->default_server, chosen < MOST_ROWS ? &rows[chosen] : NULL);
+        for (size_t t = 0; t < ARRAY_LENGTH(texts); t++) {
+            struct str wanted = str_of(texts[t]);
+            const struct server_row *expected = NULL;
+            for (size_t i = count; i-- > 0;) /* nobody's id is somebody else's Discord id */
+                if (!gone[i] && (str_equal(rows[i].id, wanted) || str_equal(rows[i].discord_id, wanted)))
+                    expected = &rows[i];
+            if (str_equal(wanted, STR("default")))
+                expected = chosen < MOST_ROWS ? &rows[chosen] : NULL;
+            assert_is(server_list_find(list, wanted), expected);
+        }
+        assert_true(count_lines(&complaints) >= count - at);
+        text_finish(&complaints);
+        server_list_destroy(list);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_write),
         cmocka_unit_test(test_same_frame),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_random_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
  * THREADS. [app] create, register, start, stop, run, reload and destroy: one thread at a time, and none of
  * d-back's own. [any] the broadcasts between create and destroy, dback_port() between start and stop.
  * RESULTS are 0 or a negative errno; `error` then holds a sentence (several lines for a configuration with
- * several mistakes).
+ * several mistakes), cut to `error_size`. It may be NULL.
  */
 #ifndef DBACK_DBACK_H
 #define DBACK_DBACK_H
@@ -25,12 +25,16 @@ extern "C" {
 
 typedef struct dback dback;
 
-/* What overrides d-back.cfg and the environment; NULL members: not given. Set `size` to sizeof the struct. */
+/* What overrides d-back.cfg and the environment; NULL members: not given. Set `size` to sizeof the struct.
+ * Relative paths begin at the current folder of the process, whenever the configuration is read. */
 typedef struct dback_options {
     size_t size;
     const char
         *config_file; /* NULL: D_BACK_CONFIG, else the installed one, else built-in defaults (the mock) */
     const char *host, *port, *static_dir;
+    /* Not 0: the operator's control socket (docs/operating.md) is there also when the configuration doesn't
+     * name one, as with the daemon d-back. 0: only when it does. */
+    int operated;
 } dback_options;
 
 /* "1.0.0" */
@@ -46,8 +50,8 @@ int dback_register(dback *server, const char *name, const dback_entry *entry, co
                    char *error, size_t error_size);
 
 /* [app] Binds, loads the providers, and returns when the first of them has told its servers (or failed to)
- * and viewers are let in. After a failure nothing is left running, and it may be tried again; after
- * dback_stop() too. */
+ * and viewers are let in. -EINTR: SIGINT or SIGTERM came first, which is no failure. After a failure nothing
+ * is left running, and it may be tried again; after dback_stop() too. */
 int dback_start(dback *server, char *error, size_t error_size);
 
 /* [app] Closes every session with 1001, stops the providers, ends all threads. Never started: does nothing.
@@ -76,6 +80,10 @@ int dback_broadcast_message(dback *server, const char *discord_id, const char *u
 int dback_broadcast_presence(dback *server, const char *discord_id, const dback_user *user, int gone);
 /* [any] */
 int dback_broadcast_client_id(dback *server, const char *discord_id, const char *client_id);
+
+/* [app] After a stop, or a start that failed: how many threads of providers didn't come back in time and still
+ * run. With any, end the process by _exit(): exit() would take libraries (OpenSSL, say) down under their feet. */
+unsigned dback_abandoned(const dback *server);
 
 /* [app] Stops if need be, and frees. NULL-safe. */
 void dback_destroy(dback *server);

@@ -105,7 +105,9 @@ class Daemon:
         self.config_file = self.folder / "d-back.cfg"
         self.args, self.env = list(args), env
         self.log_file = log_file
-        self.settings = {"host": "127.0.0.1", "port": 0, "providers": [mock()]}
+        self.control_socket = str(self.folder / "control.sock")
+        self.settings = {"host": "127.0.0.1", "port": 0, "control": {"socket": self.control_socket},
+                         "providers": [mock()]}
         self.lines = []
         self.changed = threading.Condition()
         self.process = None

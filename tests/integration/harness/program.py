@@ -36,7 +36,7 @@ class Program(Daemon):
     """The program, its log, and a conversation with it."""
 
     def __init__(self, folder, binary=PROGRAM, **settings):
-        super().__init__(folder, **{"providers": NOBODY, "plugin_dir": str(TREE / "plugins"), **settings})
+        super().__init__(folder, **{"providers": NOBODY, "control": None, "plugin_dir": str(TREE / "plugins"), **settings})
         self.binary = binary
         self.answers = queue.Queue()
 

@@ -1,0 +1,133 @@
+/* Events on their way to a host whose inbox is full. */
+#include "check/host.h"
+#include "outbox.h"
+#include "rules.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PATIENCE_MS 20000
+
+static struct check_event *next(struct check_host *host)
+{
+    struct check_event *event = check_host_take_event(host);
+    if (event)
+        return event;
+    check_host_run(host, PATIENCE_MS, true);
+    event = check_host_take_event(host);
+    assert_non_null(event);
+    return event;
+}
+
+static void say_number(struct outbox *outbox, unsigned i)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%u", i);
+    outbox_message(outbox, 1, 2, 3, text);
+}
+
+static void t_events_say_everything(void **state)
+{
+    (void)state;
+    struct check_host *host = check_host_new(NULL, 100);
+    struct outbox outbox;
+    outbox_init(&outbox, check_host_interface(host));
+    outbox_user(&outbox, 1, &(struct outbox_user){ 2, "name", DBACK_STATUS_DND, NO_COLOR });
+    struct check_event *event = next(host);
+    assert_int_equal(event->kind, DBACK_EVENT_USER);
+    assert_string_equal(event->server, "1");
+    assert_string_equal(event->user.uid, "2");
+    assert_string_equal(event->user.username, "name");
+    assert_string_equal(event->user.role_color, "#99aab5");
+    assert_int_equal(event->user.status, DBACK_STATUS_DND);
+    check_event_free(event);
+    outbox_message(&outbox, 1, 2, 3, "text");
+    event = next(host);
+    assert_string_equal(event->text, "text");
+    assert_string_equal(event->channel, "3");
+    check_event_free(event);
+    outbox_finish(&outbox);
+    assert_int_equal(check_host_count(host).problems, 0);
+    check_host_free(host);
+}
+
+static void t_what_has_to_wait_comes_in_its_order(void **state)
+{
+    (void)state;
+    struct check_host *host = check_host_new(NULL, 10);
+    struct outbox outbox;
+    char text[32];
+    outbox_init(&outbox, check_host_interface(host));
+    for (unsigned i = 0; i < 1000; i++)
+        say_number(&outbox, i);
+    assert_true(check_host_count(host).busy > 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct check_event *event = next(host);
+        snprintf(text, sizeof text, "%u", i);
+        assert_string_equal(event->text, text);
+        check_event_free(event);
+    }
+    outbox_finish(&outbox);
+    check_host_free(host);
+}
+
+/* More than is kept: the messages that came last are lost, and of users d-back is told to ask. */
+static void t_beyond_its_limit(void **state)
+{
+    (void)state;
+    struct check_host *host = check_host_new(NULL, 10);
+    struct outbox outbox;
+    outbox_init(&outbox, check_host_interface(host));
+    for (unsigned i = 0; i < 3 * OUTBOX_MAX; i++) {
+        say_number(&outbox, i);
+        outbox_user(&outbox, 1, &(struct outbox_user){ 2, "name", DBACK_STATUS_IDLE, 0 });
+        outbox_gone(&outbox, 2, 7);
+    }
+    outbox_servers_changed(&outbox);
+    assert_true(outbox.count <= 2 * OUTBOX_MAX);
+    bool stale[3] = { false }, list = false;
+    while (!stale[1] || !stale[2] || !list) {
+        struct check_event *event = next(host);
+        if (event->kind == DBACK_EVENT_USERS_CHANGED)
+            stale[atoi(event->server)] = true;
+        if (event->kind == DBACK_EVENT_SERVERS_CHANGED)
+            list = true;
+        check_event_free(event);
+    }
+    check_host_run(host, 100, false);
+    assert_int_equal(outbox.count, 0);
+    say_number(&outbox, 5);
+    struct check_event *event = next(host);
+    assert_string_equal(event->text, "5");
+    check_event_free(event);
+    outbox_finish(&outbox);
+    check_host_free(host);
+}
+
+static void t_an_end_with_a_full_outbox(void **state)
+{
+    (void)state;
+    struct check_host *host = check_host_new(NULL, 10);
+    struct outbox outbox;
+    outbox_init(&outbox, check_host_interface(host));
+    for (unsigned i = 0; i < 2 * OUTBOX_MAX; i++)
+        outbox_gone(&outbox, i % 5 + 1, 7);
+    outbox_finish(&outbox);
+    check_host_free(host);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(t_events_say_everything),
+        cmocka_unit_test(t_what_has_to_wait_comes_in_its_order),
+        cmocka_unit_test(t_beyond_its_limit),
+        cmocka_unit_test(t_an_end_with_a_full_outbox),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -9,9 +9,15 @@
 /* With the lock held. NULL: nobody waits for it any more. */
 static struct check_answer *find(struct check_host *host, dback_request number)
 {
-    for (struct open_request *r = host->requests; r; r = r->next)
-        if (r->number == number && !r->answer->finished)
+    check_is_alive(host, "a put_*() or done()");
+    for (struct open_request *r = host->requests; r; r = r->next) {
+        if (r->number != number)
+            continue;
+        if (!r->answer->finished)
             return r->answer;
+        check_refuse(host, CLAUSE_ONE_DONE, "a put_*() or done() after the done() of its request");
+        return NULL;
+    }
     host->counters.late++;
     return NULL;
 }
@@ -34,14 +40,16 @@ static int32_t put_server(const dback_host *interface, dback_request request, co
     int32_t result = answer ? DBACK_OK : DBACK_LATE;
     const char *fault = check_server_fault(server);
     if (answer && fault) {
-        result = check_refuse(host, fault);
-    } else if (answer && answer->server_count >= MOST_ROWS) {
+        result = check_refuse(host, CLAUSE_LIMITS, fault);
+    } else if (answer && (host->stingy || answer->server_count >= MOST_ROWS)) {
         result = DBACK_LIMIT;
     } else if (answer) {
+        answer->kinds |= CHECK_SERVERS;
         answer->servers = grow(answer->servers, answer->server_count, sizeof *answer->servers);
         answer->servers[answer->server_count++] =
             (struct check_server){ check_copy(server->discord_id), check_copy(server->id),
-                                   check_copy(server->name), check_copy(server->password), server->flags };
+                                   check_copy(server->name),
+                                   check_copy(CHECK_MEMBER(dback_server, server, password)), server->flags };
     }
     pthread_mutex_unlock(&host->lock);
     return result;
@@ -55,10 +63,11 @@ static int32_t put_user(const dback_host *interface, dback_request request, cons
     int32_t result = answer ? DBACK_OK : DBACK_LATE;
     const char *fault = check_user_fault(user);
     if (answer && fault) {
-        result = check_refuse(host, fault);
-    } else if (answer && answer->user_count >= MOST_ROWS) {
+        result = check_refuse(host, CLAUSE_LIMITS, fault);
+    } else if (answer && (host->stingy || answer->user_count >= MOST_ROWS)) {
         result = DBACK_LIMIT;
     } else if (answer) {
+        answer->kinds |= CHECK_USERS;
         answer->users = grow(answer->users, answer->user_count, sizeof *answer->users);
         answer->users[answer->user_count++] = check_copy_user(user);
     }
@@ -68,17 +77,18 @@ static int32_t put_user(const dback_host *interface, dback_request request, cons
 
 /* One text of an answer, in place of an earlier one. `slot` is the offset of its char * in struct
  * check_answer. */
-static int32_t put_text(const dback_host *interface, dback_request request, size_t slot, dback_str text,
-                        size_t most, const char *fault)
+static int32_t put_text(const dback_host *interface, dback_request request, enum check_kind kind, size_t slot,
+                        dback_str text, const char *fault)
 {
     struct check_host *host = check_host_of(interface);
     pthread_mutex_lock(&host->lock);
     struct check_answer *answer = find(host, request);
     int32_t result = answer ? DBACK_OK : DBACK_LATE;
-    if (answer && !check_text_fits(text, 1, most)) {
-        result = check_refuse(host, fault);
+    if (answer && !check_text_fits(text, 1, 64)) {
+        result = check_refuse(host, CLAUSE_LIMITS, fault);
     } else if (answer) {
         char **at = (char **)(void *)((char *)answer + slot);
+        answer->kinds |= kind;
         free(*at);
         *at = check_copy(text);
     }
@@ -88,13 +98,13 @@ static int32_t put_text(const dback_host *interface, dback_request request, size
 
 static int32_t put_login(const dback_host *interface, dback_request request, dback_str uid)
 {
-    return put_text(interface, request, offsetof(struct check_answer, login_uid), uid, 64,
+    return put_text(interface, request, CHECK_LOGIN, offsetof(struct check_answer, login_uid), uid,
                     "a login's uid that isn't 1 to 64 bytes of UTF-8");
 }
 
 static int32_t put_client_id(const dback_host *interface, dback_request request, dback_str client_id)
 {
-    return put_text(interface, request, offsetof(struct check_answer, client_id), client_id, 64,
+    return put_text(interface, request, CHECK_CLIENT_ID, offsetof(struct check_answer, client_id), client_id,
                     "a client id that isn't 1 to 64 bytes of UTF-8");
 }
 
@@ -107,12 +117,14 @@ static int32_t put_content(const dback_host *interface, dback_request request, b
     struct check_answer *answer = find(host, request);
     int32_t result = answer ? DBACK_OK : DBACK_LATE;
     if (answer && is_file && (!check_text_fits(content, 1, 4095) || content.ptr[0] != '/')) {
-        result = check_refuse(host, "a file that isn't an absolute path of at most 4095 bytes");
+        result = check_refuse(host, CLAUSE_FILE, "a file that isn't an absolute path of at most 4095 bytes");
     } else if (answer && (content.len > MOST_BYTES || (content.len && !content.ptr))) {
-        result = check_refuse(host, "content of more than 16 MiB, or NULL");
-    } else if (answer && !check_text_fits(content_type, 0, 256)) {
-        result = check_refuse(host, "a content type that isn't UTF-8 or is too long");
+        result = check_refuse(host, CLAUSE_LIMITS, "content of more than 16 MiB, or NULL");
+    } else if (answer && !check_content_type_fits(content_type)) {
+        result = check_refuse(host, CLAUSE_LIMITS,
+                              "a content type that isn't at most 127 characters of printable ASCII");
     } else if (answer) {
+        answer->kinds |= CHECK_CONTENT;
         free(answer->file);
         free(answer->bytes);
         free(answer->content_type);

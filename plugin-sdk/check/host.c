@@ -17,8 +17,8 @@ char *check_copy(dback_str s)
 
 struct check_user check_copy_user(const dback_user *user)
 {
-    return (struct check_user){ check_copy(user->uid), check_copy(user->username),
-                                check_copy(user->role_color), user->status };
+    return (struct check_user){ check_copy(user->uid), check_copy(CHECK_MEMBER(dback_user, user, username)),
+                                check_copy(CHECK_MEMBER(dback_user, user, role_color)), user->status };
 }
 
 void check_free_user(struct check_user *user)
@@ -30,67 +30,88 @@ void check_free_user(struct check_user *user)
 
 static void write_log(struct check_host *host, const char *level, dback_str text)
 {
-    if (!check_text_fits(text, 0, 4096))
-        text = dback_text("(a line that isn't at most 4096 bytes of UTF-8)");
+    if (!check_text_fits(text, 0, 2048))
+        text = dback_text(
+            "(a line that isn't at most 2048 bytes of UTF-8: d-back cuts it, with ? for what isn't)");
     if (host->log)
         fprintf(host->log, "%-5s %.*s\n", level, (int)text.len, text.len ? text.ptr : "");
 }
 
-static void problem(void *arg, const char *text)
+void check_fault_locked(struct check_host *host, enum clause clause, const char *fault)
 {
-    struct check_host *host = arg;
-    pthread_mutex_lock(&host->lock);
     host->counters.problems++;
-    pthread_mutex_unlock(&host->lock);
-    write_log(host, "WRONG", dback_text(text));
+    if (host->on_fault)
+        host->on_fault(host->on_fault_arg, clause, fault);
+    else
+        write_log(host, "WRONG", dback_text(fault));
 }
 
-int32_t check_refuse(struct check_host *host, const char *fault)
+void check_fault(struct check_host *host, enum clause clause, const char *fault)
+{
+    pthread_mutex_lock(&host->lock);
+    check_fault_locked(host, clause, fault);
+    pthread_mutex_unlock(&host->lock);
+}
+
+static void loop_problem(void *arg, enum clause clause, const char *text)
+{
+    check_fault(arg, clause, text);
+}
+
+int32_t check_refuse(struct check_host *host, enum clause clause, const char *fault)
 {
     host->counters.invalid++;
-    host->counters.problems++;
-    write_log(host, "WRONG", dback_text(fault));
+    check_fault_locked(host, clause, fault);
     return DBACK_INVALID;
+}
+
+void check_is_alive(struct check_host *host, const char *function)
+{
+    char fault[96];
+    if (!host->destroyed)
+        return;
+    snprintf(fault, sizeof fault, "%s called after destroy() had returned", function);
+    check_fault_locked(host, CLAUSE_AFTER_DESTROY, fault);
+}
+
+/* The same for what doesn't take the lock otherwise. */
+static struct check_host *enter(const dback_host *interface, const char *function, bool *stingy)
+{
+    struct check_host *host = check_host_of(interface);
+    pthread_mutex_lock(&host->lock);
+    check_is_alive(host, function);
+    if (stingy)
+        *stingy = host->stingy;
+    pthread_mutex_unlock(&host->lock);
+    return host;
 }
 
 static void host_log(const dback_host *interface, uint32_t level, dback_str text)
 {
     static const char *const levels[] = { "LOG", "ERROR", "WARN", "INFO", "DEBUG" };
-    write_log(check_host_of(interface), levels[level <= DBACK_LOG_DEBUG ? level : 0], text);
+    write_log(enter(interface, "log()", NULL), levels[level <= DBACK_LOG_DEBUG ? level : 0], text);
 }
 
 /* ---------------------------------------------------------------- events ------------------- */
 
-static const char *event_fault(const dback_event *event)
-{
-    if (!event || event->size < sizeof *event)
-        return "an event that is NULL or smaller than dback_event (its size comes first)";
-    if (event->kind < DBACK_EVENT_MESSAGE || event->kind > DBACK_EVENT_USERS_CHANGED)
-        return "an event whose kind is none of DBACK_EVENT_*";
-    if (event->kind != DBACK_EVENT_SERVERS_CHANGED && !check_text_fits(event->server, 1, 64))
-        return "an event whose server isn't 1 to 64 bytes of UTF-8";
-    if (event->kind <= DBACK_EVENT_USER_GONE && check_user_fault(event->user))
-        return check_user_fault(event->user);
-    if (event->kind == DBACK_EVENT_MESSAGE && !check_text_fits(event->text, 1, 8192))
-        return "a message whose text isn't 1 to 8192 bytes of UTF-8";
-    if (event->kind == DBACK_EVENT_MESSAGE && !check_text_fits(event->channel, 0, 64))
-        return "a message whose channel isn't at most 64 bytes of UTF-8";
-    if (event->kind == DBACK_EVENT_CLIENT_ID && !check_text_fits(event->text, 0, 64))
-        return "a client id that isn't at most 64 bytes of UTF-8";
-    return NULL;
-}
-
+/* What counts for its kind; the rest of it may be anything. */
 static struct check_event *copy_event(const dback_event *event)
 {
     struct check_event *taken = calloc(1, sizeof *taken);
-    const dback_user nobody = DBACK_USER_INIT;
+    const dback_str none = { NULL, 0 };
+    const uint32_t kind = event->kind;
+    dback_user user = DBACK_USER_INIT;
     if (!taken)
         abort();
-    taken->kind = event->kind;
-    taken->user = check_copy_user(event->kind <= DBACK_EVENT_USER_GONE ? event->user : &nobody);
-    taken->server = check_copy(event->server);
-    taken->channel = check_copy(event->channel);
-    taken->text = check_copy(event->text);
+    if (kind == DBACK_EVENT_MESSAGE || kind == DBACK_EVENT_USER_GONE)
+        user.uid = event->user->uid;
+    taken->kind = kind;
+    taken->user = check_copy_user(kind == DBACK_EVENT_USER ? event->user : &user);
+    taken->server = check_copy(kind == DBACK_EVENT_SERVERS_CHANGED ? none : event->server);
+    taken->channel = check_copy(kind == DBACK_EVENT_MESSAGE ? event->channel : none);
+    taken->text = check_copy(kind == DBACK_EVENT_MESSAGE || kind == DBACK_EVENT_CLIENT_ID
+                                 ? CHECK_MEMBER(dback_event, event, text)
+                                 : none);
     return taken;
 }
 
@@ -108,14 +129,15 @@ void check_event_free(struct check_event *event)
 static int32_t emit(const dback_host *interface, const dback_event *event)
 {
     struct check_host *host = check_host_of(interface);
-    const char *fault = event_fault(event);
+    const char *fault = check_event_fault(event);
     int32_t result = DBACK_OK;
     pthread_mutex_lock(&host->lock);
+    check_is_alive(host, "emit()");
     if (host->quiesced) {
         host->counters.late++;
         result = DBACK_LATE;
     } else if (fault) {
-        result = check_refuse(host, fault);
+        result = check_refuse(host, CLAUSE_EVENT, fault);
     } else if (host->events_waiting >= host->event_limit) {
         host->counters.busy++;
         result = DBACK_BUSY;
@@ -151,12 +173,13 @@ static uint64_t hold(const dback_host *interface, dback_str reason)
     struct check_host *host = check_host_of(interface);
     uint64_t number = 0;
     pthread_mutex_lock(&host->lock);
-    for (int i = 0; i < MOST_HOLDS && number == 0; i++) {
+    check_is_alive(host, "hold()");
+    for (int i = 0; i < MOST_HOLDS && number == 0 && !host->stingy && !host->destroyed; i++) {
         struct hold *at = &host->holds[i];
         if (at->number)
             continue;
         number = at->number = ++host->last_hold;
-        snprintf(at->reason, sizeof at->reason, "%.*s", (int)(reason.len < 63 ? reason.len : 63),
+        snprintf(at->reason, sizeof at->reason, "%.*s", (int)(reason.len < 128 ? reason.len : 128),
                  reason.ptr ? reason.ptr : "");
     }
     pthread_mutex_unlock(&host->lock);
@@ -168,15 +191,16 @@ static void release(const dback_host *interface, uint64_t number)
     struct check_host *host = check_host_of(interface);
     bool known = false;
     pthread_mutex_lock(&host->lock);
+    check_is_alive(host, "release()");
     for (int i = 0; i < MOST_HOLDS && number; i++) {
         if (host->holds[i].number == number) {
             host->holds[i].number = 0;
             known = true;
         }
     }
+    if (!known && number)
+        check_fault_locked(host, CLAUSE_HOLD, "release() of a hold that isn't held");
     pthread_mutex_unlock(&host->lock);
-    if (!known)
-        problem(host, "release() of a hold that isn't held");
     check_loop_wake(host->loop);
 }
 
@@ -202,29 +226,33 @@ const char *check_host_wait_for_holds(struct check_host *host, int ms)
 static int64_t watch_fd(const dback_host *interface, int fd, uint32_t events, dback_fd_callback callback,
                         void *arg)
 {
-    return check_loop_watch(check_host_of(interface)->loop, fd, events, callback, arg);
+    bool stingy;
+    struct check_host *host = enter(interface, "watch_fd()", &stingy);
+    return stingy ? DBACK_LIMIT : check_loop_watch(host->loop, fd, events, callback, arg);
 }
 
 static void unwatch_fd(const dback_host *interface, int64_t watch)
 {
-    check_loop_unwatch(check_host_of(interface)->loop, watch);
+    check_loop_unwatch(enter(interface, "unwatch_fd()", NULL)->loop, watch);
 }
 
 static int64_t start_timer(const dback_host *interface, uint64_t delay_ms, uint64_t repeat_ms,
                            dback_timer_callback callback, void *arg)
 {
-    return check_loop_start_timer(check_host_of(interface)->loop, delay_ms, repeat_ms, callback, arg);
+    bool stingy;
+    struct check_host *host = enter(interface, "start_timer()", &stingy);
+    return stingy ? DBACK_LIMIT : check_loop_start_timer(host->loop, delay_ms, repeat_ms, callback, arg);
 }
 
 static void stop_timer(const dback_host *interface, int64_t timer)
 {
-    check_loop_stop_timer(check_host_of(interface)->loop, timer);
+    check_loop_stop_timer(enter(interface, "stop_timer()", NULL)->loop, timer);
 }
 
 static const void *extension(const dback_host *interface, const char *name)
 {
-    (void)interface;
     (void)name;
+    enter(interface, "extension()", NULL);
     return NULL;
 }
 
@@ -253,7 +281,7 @@ struct check_host *check_host_new(FILE *log, size_t event_limit)
     host->event_limit = event_limit;
     host->event_tail = &host->first_event;
     pthread_mutex_init(&host->lock, NULL);
-    host->loop = check_loop_new(problem, host);
+    host->loop = check_loop_new(loop_problem, host);
     host->interface = (dback_host){
         .size = (uint32_t)sizeof(dback_host),
         .minor = DBACK_ABI_MINOR,
@@ -296,6 +324,36 @@ void check_host_quiesce(struct check_host *host)
     host->quiesced = true;
     pthread_mutex_unlock(&host->lock);
     check_answers_end(host);
+}
+
+void check_host_destroyed(struct check_host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    host->destroyed = true;
+    pthread_mutex_unlock(&host->lock);
+}
+
+void check_host_set_stingy(struct check_host *host, bool stingy)
+{
+    pthread_mutex_lock(&host->lock);
+    host->stingy = stingy;
+    pthread_mutex_unlock(&host->lock);
+}
+
+void check_host_on_fault(struct check_host *host, check_fault_callback callback, void *arg)
+{
+    host->on_fault = callback;
+    host->on_fault_arg = arg;
+}
+
+struct check_belongings check_host_belongings(struct check_host *host)
+{
+    struct check_belongings has = { check_loop_watches(host->loop), check_loop_timers(host->loop), 0 };
+    pthread_mutex_lock(&host->lock);
+    for (int i = 0; i < MOST_HOLDS; i++)
+        has.holds += host->holds[i].number != 0;
+    pthread_mutex_unlock(&host->lock);
+    return has;
 }
 
 struct check_counters check_host_count(struct check_host *host)

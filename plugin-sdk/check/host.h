@@ -2,11 +2,13 @@
  *
  * The thread that calls check_host_run() is the provider's own thread; every function without a tag belongs
  * to it. It checks what the header promises: rows and events within their limits, one done() per request,
- * [provider] functions on the right thread. What a provider does wrong is written to the log and counted as a
- * problem.
+ * [provider] functions on the right thread, nothing after the end. What a provider does wrong is counted as a
+ * problem and told, with the paragraph of the header that it breaks.
  */
 #ifndef DBACK_CHECK_HOST_H
 #define DBACK_CHECK_HOST_H
+
+#include "contract.h"
 
 #include <dback/provider.h>
 
@@ -31,9 +33,19 @@ struct check_event {
     char *server, *channel, *text;
 };
 
+/* What was put into an answer. */
+enum check_kind {
+    CHECK_SERVERS = 1,
+    CHECK_USERS = 2,
+    CHECK_LOGIN = 4,
+    CHECK_CLIENT_ID = 8,
+    CHECK_CONTENT = 16,
+};
+
 /* An answer, as far as it has come. */
 struct check_answer {
     bool finished;
+    unsigned kinds; /* of enum check_kind */
     int32_t result; /* DBACK_LATE: the deadline passed */
     char why[513];
     struct check_server *servers;
@@ -56,6 +68,14 @@ void check_host_free(struct check_host *host);
 /* What a provider gets. */
 const dback_host *check_host_interface(struct check_host *host);
 
+/* Faults go there instead of into the log: on the thread that made them, one call at a time, with the host's
+ * lock held. */
+typedef void (*check_fault_callback)(void *arg, enum clause clause, const char *fault);
+void check_host_on_fault(struct check_host *host, check_fault_callback callback, void *arg);
+
+/* From now on it holds no more: rows answer DBACK_LIMIT, so do watches and timers, and no hold is granted. */
+void check_host_set_stingy(struct check_host *host, bool stingy);
+
 /* Opens a request: its number is for a vtable function. */
 dback_request check_host_open(struct check_host *host);
 /* Runs the loop until the request is answered or `deadline_ms` is over; then cancels it through `vtable`. The
@@ -74,6 +94,14 @@ void check_event_free(struct check_event *event);
 void check_host_quiesce(struct check_host *host);
 /* Runs the loop until no hold is left; the reason of one that is left after `ms`, or NULL. */
 const char *check_host_wait_for_holds(struct check_host *host, int ms);
+/* The vtable's destroy() has returned: from now on every call is a fault. */
+void check_host_destroyed(struct check_host *host);
+
+/* What it has set up and not taken back. */
+struct check_belongings {
+    unsigned watches, timers, holds;
+};
+struct check_belongings check_host_belongings(struct check_host *host);
 
 /* [any] */
 struct check_counters check_host_count(struct check_host *host);

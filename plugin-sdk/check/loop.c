@@ -2,16 +2,20 @@
 #define _GNU_SOURCE
 #include "internal.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define MOST_WATCHES 255
-#define MOST_TIMERS 256
+/* As many as d-back grants. */
+#define MOST_WATCHES 4096
+#define MOST_TIMERS 4096
+/* Far enough away, and sums don't overflow. */
+#define LONGEST_MS ((uint64_t)1 << 40)
 
 struct watch {
     int64_t id; /* 0: free */
@@ -34,7 +38,7 @@ struct check_loop {
     int64_t last_id;
     struct watch watches[MOST_WATCHES];
     struct timer timers[MOST_TIMERS];
-    void (*problem)(void *arg, const char *text);
+    check_loop_problem problem;
     void *arg;
 };
 
@@ -45,7 +49,7 @@ uint64_t check_now_ms(void)
     return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
 }
 
-struct check_loop *check_loop_new(void (*problem)(void *arg, const char *text), void *arg)
+struct check_loop *check_loop_new(check_loop_problem problem, void *arg)
 {
     struct check_loop *loop = calloc(1, sizeof *loop);
     if (!loop || (loop->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) < 0)
@@ -68,26 +72,43 @@ void check_loop_wake(struct check_loop *loop)
     (void)!write(loop->wake, &one, sizeof one); /* full means that it is awake already */
 }
 
-static void check_thread(struct check_loop *loop, const char *text)
+/* As a release build of d-back does: the call is refused. */
+static bool on_thread(struct check_loop *loop, const char *text)
 {
-    if (!pthread_equal(loop->thread, pthread_self()))
-        loop->problem(loop->arg, text);
+    if (pthread_equal(loop->thread, pthread_self()))
+        return true;
+    loop->problem(loop->arg, CLAUSE_THREADS, text);
+    return false;
+}
+
+static int64_t refuse(struct check_loop *loop, enum clause clause, const char *text)
+{
+    loop->problem(loop->arg, clause, text);
+    return DBACK_INVALID;
 }
 
 int64_t check_loop_watch(struct check_loop *loop, int fd, uint32_t events, dback_fd_callback callback,
                          void *arg)
 {
-    check_thread(loop, "watch_fd() called from another thread");
     struct watch *free_one = NULL;
+    struct stat st;
+    if (!on_thread(loop, "watch_fd() called from another thread"))
+        return DBACK_INVALID;
     for (int i = 0; i < MOST_WATCHES; i++) {
         struct watch *at = &loop->watches[i];
         if (at->id && at->fd == fd)
-            return DBACK_INVALID;
+            return refuse(loop, CLAUSE_WATCH, "watch_fd() of an fd that is watched already");
         if (!at->id && !free_one)
             free_one = at;
     }
-    if (fd < 0 || !callback || (events & ~(DBACK_FD_READ | DBACK_FD_WRITE)))
-        return DBACK_INVALID;
+    if (!callback)
+        return refuse(loop, CLAUSE_WATCH, "watch_fd() without a callback");
+    if (events & ~(DBACK_FD_READ | DBACK_FD_WRITE | DBACK_FD_HANGUP))
+        return refuse(loop, CLAUSE_WATCH, "watch_fd() with events that aren't made of DBACK_FD_*");
+    if (fstat(fd, &st) < 0)
+        return refuse(loop, CLAUSE_WATCH, "watch_fd() of an fd that isn't open");
+    if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+        return refuse(loop, CLAUSE_WATCH, "watch_fd() of a file or a folder, which are always ready");
     if (!free_one)
         return DBACK_LIMIT;
     *free_one = (struct watch){ ++loop->last_id, fd, events, callback, arg };
@@ -96,7 +117,8 @@ int64_t check_loop_watch(struct check_loop *loop, int fd, uint32_t events, dback
 
 void check_loop_unwatch(struct check_loop *loop, int64_t watch)
 {
-    check_thread(loop, "unwatch_fd() called from another thread");
+    if (!on_thread(loop, "unwatch_fd() called from another thread"))
+        return;
     for (int i = 0; i < MOST_WATCHES; i++)
         if (watch > 0 && loop->watches[i].id == watch)
             loop->watches[i].id = 0;
@@ -105,9 +127,12 @@ void check_loop_unwatch(struct check_loop *loop, int64_t watch)
 int64_t check_loop_start_timer(struct check_loop *loop, uint64_t delay_ms, uint64_t repeat_ms,
                                dback_timer_callback callback, void *arg)
 {
-    check_thread(loop, "start_timer() called from another thread");
-    if (!callback)
+    if (!on_thread(loop, "start_timer() called from another thread"))
         return DBACK_INVALID;
+    if (!callback)
+        return refuse(loop, CLAUSE_TIMER, "start_timer() without a callback");
+    delay_ms = delay_ms == 0 ? 1 : delay_ms < LONGEST_MS ? delay_ms : LONGEST_MS; /* never within this turn */
+    repeat_ms = repeat_ms < LONGEST_MS ? repeat_ms : LONGEST_MS;
     for (int i = 0; i < MOST_TIMERS; i++) {
         if (loop->timers[i].id)
             continue;
@@ -120,10 +145,27 @@ int64_t check_loop_start_timer(struct check_loop *loop, uint64_t delay_ms, uint6
 
 void check_loop_stop_timer(struct check_loop *loop, int64_t timer)
 {
-    check_thread(loop, "stop_timer() called from another thread");
+    if (!on_thread(loop, "stop_timer() called from another thread"))
+        return;
     for (int i = 0; i < MOST_TIMERS; i++)
         if (timer > 0 && loop->timers[i].id == timer)
             loop->timers[i].id = 0;
+}
+
+unsigned check_loop_watches(const struct check_loop *loop)
+{
+    unsigned count = 0;
+    for (int i = 0; i < MOST_WATCHES; i++)
+        count += loop->watches[i].id != 0;
+    return count;
+}
+
+unsigned check_loop_timers(const struct check_loop *loop)
+{
+    unsigned count = 0;
+    for (int i = 0; i < MOST_TIMERS; i++)
+        count += loop->timers[i].id != 0;
+    return count;
 }
 
 static int until_next_timer(const struct check_loop *loop, int ms)
@@ -158,17 +200,22 @@ static void call_timers(struct check_loop *loop)
 static uint32_t events_of(short revents)
 {
     return ((revents & POLLIN) ? DBACK_FD_READ : 0) | ((revents & POLLOUT) ? DBACK_FD_WRITE : 0) |
-           ((revents & (POLLHUP | POLLERR | POLLNVAL)) ? DBACK_FD_HANGUP : 0);
+           ((revents & (POLLRDHUP | POLLHUP | POLLERR)) ? DBACK_FD_HANGUP : 0);
 }
 
 /* A callback may unwatch any of the others, so each is looked up again by its number. */
-static void call_watch(struct check_loop *loop, int64_t id, uint32_t events)
+static void call_watch(struct check_loop *loop, int64_t id, short revents)
 {
     for (int i = 0; i < MOST_WATCHES; i++) {
         if (loop->watches[i].id != id)
             continue;
         struct watch due = loop->watches[i];
-        due.callback(due.arg, due.fd, events);
+        if (revents & POLLNVAL) {
+            loop->watches[i].id = 0;
+            loop->problem(loop->arg, CLAUSE_WATCH, "an fd was closed while it was watched; unwatch it first");
+        } else {
+            due.callback(due.arg, due.fd, events_of(revents));
+        }
         return;
     }
 }
@@ -184,7 +231,7 @@ void check_loop_turn(struct check_loop *loop, int ms)
         const struct watch *at = &loop->watches[i];
         if (!at->id)
             continue;
-        short events = (short)(((at->events & DBACK_FD_READ) ? POLLIN : 0) |
+        short events = (short)(POLLRDHUP | ((at->events & DBACK_FD_READ) ? POLLIN : 0) |
                                ((at->events & DBACK_FD_WRITE) ? POLLOUT : 0));
         ids[count] = at->id;
         fds[count++] = (struct pollfd){ .fd = at->fd, .events = events };
@@ -195,7 +242,7 @@ void check_loop_turn(struct check_loop *loop, int ms)
             (void)!read(loop->wake, &wakes, sizeof wakes);
         for (nfds_t i = 1; i < count; i++)
             if (fds[i].revents)
-                call_watch(loop, ids[i], events_of(fds[i].revents));
+                call_watch(loop, ids[i], fds[i].revents);
     }
     call_timers(loop);
 }

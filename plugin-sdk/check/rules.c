@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <ctype.h>
+#include <string.h>
 
 static bool utf8_valid(const unsigned char *s, size_t len)
 {
@@ -29,8 +30,20 @@ static bool utf8_valid(const unsigned char *s, size_t len)
 
 bool check_text_fits(dback_str s, size_t least, size_t most)
 {
-    return s.len >= least && s.len <= most && (s.ptr || s.len == 0) &&
+    if (s.len == 0)
+        return least == 0;
+    return s.len >= least && s.len <= most && s.ptr && !memchr(s.ptr, 0, s.len) &&
            utf8_valid((const unsigned char *)s.ptr, s.len);
+}
+
+bool check_content_type_fits(dback_str type)
+{
+    if (!check_text_fits(type, 0, 127))
+        return false;
+    for (size_t i = 0; i < type.len; i++)
+        if (type.ptr[i] < 0x20 || type.ptr[i] > 0x7e)
+            return false;
+    return true;
 }
 
 static bool color_fits(dback_str s)
@@ -45,15 +58,23 @@ static bool color_fits(dback_str s)
     return true;
 }
 
-const char *check_user_fault(const dback_user *user)
+const char *check_uid_fault(const dback_user *user)
 {
-    if (!user || user->size < sizeof *user)
-        return "a user that is NULL or smaller than dback_user (its size comes first)";
+    if (!user || !DBACK_HAS(dback_user, user, uid))
+        return "a user that is NULL or whose size doesn't cover its uid (begin with DBACK_USER_INIT)";
     if (!check_text_fits(user->uid, 1, 64))
         return "a user's uid that isn't 1 to 64 bytes of UTF-8";
-    if (!check_text_fits(user->username, 0, 256))
+    return NULL;
+}
+
+const char *check_user_fault(const dback_user *user)
+{
+    const char *fault = check_uid_fault(user);
+    if (fault)
+        return fault;
+    if (!check_text_fits(CHECK_MEMBER(dback_user, user, username), 0, 256))
         return "a username that isn't at most 256 bytes of UTF-8";
-    if (!color_fits(user->role_color))
+    if (!color_fits(CHECK_MEMBER(dback_user, user, role_color)))
         return "a role_color that isn't #rrggbb";
     if (user->status > DBACK_STATUS_OFFLINE)
         return "a status that is none of DBACK_STATUS_*";
@@ -62,13 +83,43 @@ const char *check_user_fault(const dback_user *user)
 
 const char *check_server_fault(const dback_server *server)
 {
-    if (!server || server->size < sizeof *server)
-        return "a server that is NULL or smaller than dback_server (its size comes first)";
+    if (!server || !DBACK_HAS(dback_server, server, name))
+        return "a server that is NULL or whose size doesn't cover its name (begin with DBACK_SERVER_INIT)";
     if (!check_text_fits(server->discord_id, 1, 64) || !check_text_fits(server->id, 1, 64))
         return "a server's discord_id or id that isn't 1 to 64 bytes of UTF-8";
     if (!check_text_fits(server->name, 1, 256))
         return "a server's name that isn't 1 to 256 bytes of UTF-8";
-    if (!check_text_fits(server->password, 0, 1024))
+    if (!check_text_fits(CHECK_MEMBER(dback_server, server, password), 0, 1024))
         return "a password that isn't at most 1024 bytes of UTF-8";
     return NULL;
+}
+
+const char *check_event_fault(const dback_event *event)
+{
+    if (!event || !DBACK_HAS(dback_event, event, kind))
+        return "an event that is NULL or whose size doesn't cover its kind (begin with DBACK_EVENT_INIT)";
+    if (event->kind == DBACK_EVENT_SERVERS_CHANGED)
+        return NULL;
+    if (!check_text_fits(CHECK_MEMBER(dback_event, event, server), 1, 64))
+        return "an event whose server isn't 1 to 64 bytes of UTF-8";
+    const dback_user *user = DBACK_HAS(dback_event, event, user) ? event->user : NULL;
+    dback_str text = CHECK_MEMBER(dback_event, event, text);
+    switch (event->kind) {
+    case DBACK_EVENT_MESSAGE:
+        if (check_uid_fault(user))
+            return check_uid_fault(user);
+        if (!check_text_fits(CHECK_MEMBER(dback_event, event, channel), 0, 64))
+            return "a message whose channel isn't at most 64 bytes of UTF-8";
+        return check_text_fits(text, 1, 8192) ? NULL : "a message whose text isn't 1 to 8192 bytes of UTF-8";
+    case DBACK_EVENT_USER:
+        return check_user_fault(user);
+    case DBACK_EVENT_USER_GONE:
+        return check_uid_fault(user);
+    case DBACK_EVENT_CLIENT_ID:
+        return check_text_fits(text, 0, 64) ? NULL : "a client id that isn't at most 64 bytes of UTF-8";
+    case DBACK_EVENT_USERS_CHANGED:
+        return NULL;
+    default:
+        return "an event whose kind is none of DBACK_EVENT_*";
+    }
 }

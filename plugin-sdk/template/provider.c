@@ -1,9 +1,9 @@
-/* The tower: a small provider to start from.
+/* tower: a small provider to start from.
  *
- * It has two servers. In the tower three people live, and the keeper tells the time; the cellar needs a
- * login, and lets in who brings the key. It uses each part of the interface that most providers need:
- * options, servers, users, events from a timer, logins. Read it from top to bottom; the header
- * dback/provider.h is the whole contract.
+ * It has two servers. In the hall three people live, and the keeper tells the time; the cellar needs a login,
+ * and lets in who brings the key. It uses each part of the interface that most providers need: options,
+ * servers, users, events from a timer, logins. Read it from top to bottom; the header dback/provider.h is the
+ * whole contract.
  *
  * Two rules carry everything else:
  *   1. All functions of this file run on one thread, one at a time. No locks are needed, and a function may
@@ -18,16 +18,16 @@
 #include <string.h>
 #include <time.h>
 
-#define TOWER "1001" /* the servers' Discord ids: everything names a server by this */
+#define HALL "1001" /* the servers' Discord ids: everything names a server by this */
 #define CELLAR "1002"
 
 /* Everything that belongs to one instance. There may be two at a time (while d-back replaces an old one by a
  * new one), so nothing is kept in global variables. */
-struct tower {
+struct instance {
     const dback_host *host; /* what d-back offers; valid until destroy() returns */
     double chime;           /* option: seconds between two announcements */
     char *key;              /* option: what opens the cellar; NULL: nothing does */
-    int64_t timer;          /* runs while somebody watches the tower; else 0 */
+    int64_t timer;          /* runs while somebody watches the hall; else 0 */
 };
 
 struct person {
@@ -45,7 +45,7 @@ static const struct person people[] = {
 
 /* Says no to what it doesn't understand: a mistyped option that is silently ignored costs its owner an
  * evening. */
-static int read_options(struct tower *tower, dback_str json, char *error, size_t error_size)
+static int read_options(struct instance *it, dback_str json, char *error, size_t error_size)
 {
     const char *key = NULL;
     double chime = 10.0;
@@ -53,14 +53,14 @@ static int read_options(struct tower *tower, dback_str json, char *error, size_t
     json_t *options = json_loadb(json.ptr, json.len, 0, &where);
     /* F: any number; s: text; ?: may be missing; !: nothing else may be there */
     int bad = json_unpack_ex(options, &where, 0, "{s?F, s?s !}", "chime", &chime, "key", &key);
-    if (bad || chime < 0.01 || chime > 86400) {
+    if (bad || !(chime >= 0.01 && chime <= 86400)) {
         snprintf(error, error_size, "%s (options are chime, 0.01 to 86400 seconds, and key, a text)",
                  bad ? where.text : "chime is out of range");
         json_decref(options);
         return DBACK_INVALID;
     }
-    tower->chime = chime;
-    tower->key = key ? strdup(key) : NULL;
+    it->chime = chime;
+    it->key = key ? strdup(key) : NULL;
     json_decref(options);
     return DBACK_OK;
 }
@@ -69,23 +69,23 @@ static int read_options(struct tower *tower, dback_str json, char *error, size_t
 
 static void destroy(void *self)
 {
-    struct tower *tower = self;
-    free(tower->key);
-    free(tower);
+    struct instance *it = self;
+    free(it->key);
+    free(it);
 }
 
 static int32_t create(const dback_host *host, dback_str options, void **self, char *error, size_t error_size)
 {
-    struct tower *tower = calloc(1, sizeof *tower);
-    if (!tower)
+    struct instance *it = calloc(1, sizeof *it);
+    if (!it)
         return DBACK_FAILED;
-    tower->host = host;
-    if (read_options(tower, options, error, error_size) != DBACK_OK) {
-        destroy(tower); /* d-back doesn't call it when create() failed */
+    it->host = host;
+    if (read_options(it, options, error, error_size) != DBACK_OK) {
+        destroy(it); /* d-back doesn't call it when create() failed */
         return DBACK_INVALID;
     }
-    host->log(host, DBACK_LOG_INFO, dback_text("the tower stands"));
-    *self = tower;
+    host->log(host, DBACK_LOG_INFO, dback_text("the keeper is awake"));
+    *self = it;
     return DBACK_OK;
 }
 
@@ -93,13 +93,13 @@ static int32_t create(const dback_host *host, dback_str options, void **self, ch
 
 static void servers(void *self, dback_request request)
 {
-    const struct tower *tower = self;
-    const dback_host *host = tower->host;
+    const struct instance *it = self;
+    const dback_host *host = it->host;
     dback_server row = DBACK_SERVER_INIT;
-    row.discord_id = dback_text(TOWER);
-    row.id = dback_text("tower");
-    row.name = dback_text("The Tower");
-    row.flags = DBACK_SERVER_DEFAULT;
+    row.discord_id = dback_text(HALL);
+    row.id = dback_text("hall");
+    row.name = dback_text("The Hall");
+    row.flags = DBACK_SERVER_DEFAULT; /* viewers who ask for nothing in particular land here */
     host->put_server(host, request, &row);
     row.discord_id = dback_text(CELLAR);
     row.id = dback_text("cellar");
@@ -128,10 +128,10 @@ static void put_person(const dback_host *host, dback_request request, const stru
 /* The whole list counts: who was shown and isn't on it has left. */
 static void users(void *self, dback_request request, dback_str server)
 {
-    const struct tower *tower = self;
-    const dback_host *host = tower->host;
+    const struct instance *it = self;
+    const dback_host *host = it->host;
     int32_t result = DBACK_OK;
-    if (same(server, TOWER)) {
+    if (same(server, HALL)) {
         for (size_t i = 0; i < sizeof people / sizeof people[0]; i++)
             put_person(host, request, &people[i]);
     } else if (same(server, CELLAR)) {
@@ -158,13 +158,13 @@ static int same_secret(dback_str text, const char *secret)
  * log the token or the password. Anything but DBACK_OK keeps the viewer out. */
 static void validate(void *self, dback_request request, const dback_login *login)
 {
-    const struct tower *tower = self;
-    const dback_host *host = tower->host;
+    const struct instance *it = self;
+    const dback_host *host = it->host;
     int32_t result = DBACK_DENIED;
     if (!same(login->server, CELLAR))
         result = DBACK_PASS;
-    else if (tower->key &&
-             (same_secret(login->token, tower->key) || same_secret(login->password, tower->key)))
+    else if (it->key && *it->key &&
+             (same_secret(login->token, it->key) || same_secret(login->password, it->key)))
         result = DBACK_OK;
     host->done(host, request, result, dback_text(result == DBACK_DENIED ? "that isn't the key" : ""));
 }
@@ -173,8 +173,8 @@ static void validate(void *self, dback_request request, const dback_login *login
 
 static void tell_the_time(void *self)
 {
-    struct tower *tower = self;
-    const dback_host *host = tower->host;
+    struct instance *it = self;
+    const dback_host *host = it->host;
     time_t now = time(NULL);
     struct tm local;
     char text[64];
@@ -185,7 +185,7 @@ static void tell_the_time(void *self)
     keeper.uid = dback_text("1");
     dback_event event = DBACK_EVENT_INIT;
     event.kind = DBACK_EVENT_MESSAGE;
-    event.server = dback_text(TOWER);
+    event.server = dback_text(HALL);
     event.user = &keeper;
     event.channel = dback_text("1");
     event.text = dback_text(text);
@@ -195,23 +195,23 @@ static void tell_the_time(void *self)
 /* Nobody watches, nobody needs the time. */
 static void watched(void *self, dback_str server, uint32_t viewers)
 {
-    struct tower *tower = self;
-    const dback_host *host = tower->host;
-    uint64_t ms = (uint64_t)(tower->chime * 1000);
-    if (!same(server, TOWER))
+    struct instance *it = self;
+    const dback_host *host = it->host;
+    uint64_t ms = (uint64_t)(it->chime * 1000);
+    if (!same(server, HALL))
         return;
-    if (tower->timer)
-        host->stop_timer(host, tower->timer);
-    tower->timer = viewers ? host->start_timer(host, ms, ms, tell_the_time, tower) : 0;
+    if (it->timer)
+        host->stop_timer(host, it->timer);
+    it->timer = viewers ? host->start_timer(host, ms, ms, tell_the_time, it) : 0;
 }
 
 /* This instance is being replaced, or d-back stops: no request will come any more. destroy() follows. */
 static void quiesce(void *self)
 {
-    struct tower *tower = self;
-    if (tower->timer)
-        tower->host->stop_timer(tower->host, tower->timer);
-    tower->timer = 0;
+    struct instance *it = self;
+    if (it->timer)
+        it->host->stop_timer(it->host, it->timer);
+    it->timer = 0;
 }
 
 /* ---- the one thing that d-back looks for ---- */

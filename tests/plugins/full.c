@@ -5,13 +5,22 @@
  * 1003 "extra" after the command "servers". 1000 has `users` users u1, u2, ... named TAG-1, TAG-2, ...; the
  * others have u1.
  *
- * Options: users (3), tag ("x"), token ("good"), password ("sesame"), static_path (none),
- *   message_interval, presence_interval (seconds, 0: none): while 1000 is watched, u1 says "TAG 1", "TAG 2",
- * ... without a gap, and its users go round the statuses async_ms (0): answers come that much later, from a
- * timer; threads (false): they come from another thread fifo: a path; lines written there become events of
- * 1000, or of SERVER when they start with "@SERVER ": message UID TEXT...   user UID STATUS NAME COLOR   gone
- * UID   clientid ID   servers   users set UID STATUS NAME COLOR and unset UID change the roster without a
- * word (then: users)
+ * Options:
+ *   users (3), tag ("x"), token ("good"), password ("sesame"), static_path (none)
+ *   message_interval, presence_interval (seconds, 0: none)
+ *              while 1000 is watched, u1 says "TAG 1", "TAG 2", ... without a gap, and its users go round the
+ *              statuses
+ *   async_ms (0)     answers come that much later, from a timer
+ *   threads (false)  they come from another thread
+ *   fifo             a path; lines written there become events of 1000, or of SERVER when they start with
+ *                    "@SERVER ":
+ *                        message UID TEXT...
+ *                        user UID STATUS NAME COLOR
+ *                        gone UID
+ *                        clientid ID
+ *                        servers
+ *                        users
+ *                    set UID STATUS NAME COLOR and unset UID change the roster without a word (then: users)
  */
 #define _GNU_SOURCE
 #include <dback/provider.h>
@@ -267,6 +276,8 @@ static void take(struct full *full, struct job job)
     } else if (full->async_ms) {
         append(&full->waiting, kept);
         kept->timer = full->host->start_timer(full->host, full->async_ms, 0, on_job_timer, kept);
+        if (kept->timer < 0) /* there are no more timers: at once, then */
+            on_job_timer(kept);
     } else {
         answer(kept);
         free_job(kept);

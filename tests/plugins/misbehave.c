@@ -1,17 +1,30 @@
 /* A provider that does what it shouldn't. Option "mode" says what; everything else it does well: one server,
  * 2000 "mis" (the default), with the users m1, m2, m3.
  *
- *   crash_none        nothing is wrong                pass_all, error_all  that is its answer to everything
- *   hang_create, hang_servers, hang_users             that call doesn't come back (until the process ends)
- *   hold_forever      takes a hold and keeps it       refuse_quiesce       destroy doesn't come back
- *   late_users        answers users after the deadline (option "late_ms", 1500), then with a second done
- *   double_done       each request is answered twice, the second time with an error
- *   ten_threads       users come from ten threads at once, each with rows and a done
- *   garbage           rows and events that break every rule, among good ones; the last event is the message
- * "still here" flood             100,000 events as fast as they are taken, again and again while BUSY; then a
- * message with the count fail_create       create fails with a sentence    fail_create_silent   create fails
- * without one after_swap        a thread goes on emitting after quiesce, for "linger_ms" (500) silent no
- * done, ever
+ *   crash_none          nothing is wrong
+ *   pass_all            it passes on everything
+ *   error_all           it answers everything with an error
+ *   silent              no done, ever
+ *   hang_create, hang_servers, hang_users
+ *                       that call doesn't come back (until the process ends)
+ *   hold_forever        takes a hold and keeps it
+ *   hang_quiesce        quiesce doesn't come back
+ *   refuse_quiesce      destroy doesn't come back
+ *   late_users          answers users after the deadline (option "late_ms", 1500), then with a second done
+ *   double_done         each request is answered twice, the second time with an error
+ *   ten_threads         users come from ten threads at once, each with rows and a done
+ *   garbage             rows and events that break every rule, among good ones; the last event is the
+ *                       message "still here"
+ *   flood               100,000 events as fast as they are taken, again and again while BUSY; then a message
+ *                       with the count
+ *   fail_create         create fails with a sentence
+ *   fail_create_silent  create fails without one
+ *   after_swap          a thread goes on emitting after quiesce, for "linger_ms" (500)
+ *   blocks              each of its functions takes 50 ms
+ *
+ * With the option "tag", a TAG, its users are called TAG-1, TAG-2, TAG-3, and while it is watched m2 says
+ * "TAG 1", "TAG 2", ... without a gap, one each "message_interval" seconds (0.01). What "flood" emits,
+ * "flood_count" events, is of that row.
  */
 #define _GNU_SOURCE
 #include <dback/provider.h>
@@ -23,6 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FLOOD 100000
@@ -39,7 +53,12 @@ struct mis {
     unsigned ten_running;
     dback_request late_request;
     int64_t late_timer, flood_timer;
-    unsigned flooded, busy;
+    unsigned flooded, flood_count, busy;
+    char tag[32];
+    double message_interval;
+    int64_t stream_timer;
+    uint64_t stream_since_ms;
+    unsigned said; /* of the row of messages */
 };
 
 static bool is(const struct mis *mis, const char *mode)
@@ -63,9 +82,9 @@ static dback_user user_row(const char *uid, const char *name)
     return row;
 }
 
-static int32_t emit_message(const struct mis *mis, const char *text)
+static int32_t emit_message_of(const struct mis *mis, const char *uid, const char *text)
 {
-    dback_user user = user_row("m1", NULL);
+    dback_user user = user_row(uid, NULL);
     dback_event event = DBACK_EVENT_INIT;
     event.kind = DBACK_EVENT_MESSAGE;
     event.server = dback_text("2000");
@@ -73,6 +92,11 @@ static int32_t emit_message(const struct mis *mis, const char *text)
     event.channel = dback_text("chan");
     event.text = dback_text(text);
     return mis->host->emit(mis->host, &event);
+}
+
+static int32_t emit_message(const struct mis *mis, const char *text)
+{
+    return emit_message_of(mis, "m1", text);
 }
 
 /* ---------------------------------------------------------------- garbage ------------------ */
@@ -180,9 +204,10 @@ static void put_good_users(const struct mis *mis, dback_request request)
 {
     static const char *const names[] = { "one", "two", "three" };
     for (int i = 0; i < 3; i++) {
-        char uid[8];
+        char uid[8], name[48];
         snprintf(uid, sizeof uid, "m%d", i + 1);
-        dback_user row = user_row(uid, names[i]);
+        snprintf(name, sizeof name, "%s-%d", mis->tag, i + 1);
+        dback_user row = user_row(uid, *mis->tag ? name : names[i]);
         mis->host->put_user(mis->host, request, &row);
     }
 }
@@ -245,6 +270,8 @@ static void *linger(void *arg)
 static bool begin(struct mis *mis, dback_request request)
 {
     const dback_host *host = mis->host;
+    if (is(mis, "blocks"))
+        usleep(50000);
     if (is(mis, "pass_all"))
         host->done(host, request, DBACK_PASS, dback_text(""));
     else if (is(mis, "error_all"))
@@ -345,22 +372,48 @@ static void static_file(void *self, dback_request request, dback_str path)
     mis->host->done(mis->host, request, DBACK_PASS, dback_text(""));
 }
 
+/* ---------------------------------------------------------------- the row of messages ------ */
+
+/* What isn't taken is said again. */
+static int32_t say_next(struct mis *mis, const char *tag)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s %u", tag, mis->said + 1);
+    int32_t result = emit_message_of(mis, "m2", text);
+    mis->said += result == DBACK_OK;
+    return result;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+static void on_stream(void *arg)
+{
+    struct mis *mis = arg;
+    double due = (double)(now_ms() - mis->stream_since_ms) / 1000.0 / mis->message_interval;
+    while (mis->said - mis->flooded < due && say_next(mis, mis->tag) == DBACK_OK)
+        ;
+}
+
 /* ---------------------------------------------------------------- flood -------------------- */
 
 static void flood(void *arg)
 {
     struct mis *mis = arg;
     char text[64];
-    for (int tries = 0; mis->flooded < FLOOD && tries < FLOOD; tries++) {
-        snprintf(text, sizeof text, "flood %u", mis->flooded + 1);
-        int32_t result = emit_message(mis, text);
+    for (unsigned tries = 0; mis->flooded < mis->flood_count && tries < FLOOD; tries++) {
+        int32_t result = say_next(mis, *mis->tag ? mis->tag : "flood");
         mis->flooded += result == DBACK_OK;
         mis->busy += result == DBACK_BUSY;
         if (result == DBACK_LATE)
             return;
     }
     snprintf(text, sizeof text, "flooded, %s", mis->busy ? "with BUSY" : "never BUSY");
-    bool over = mis->flooded == FLOOD && emit_message(mis, text) == DBACK_OK;
+    bool over = mis->flooded == mis->flood_count && emit_message(mis, text) == DBACK_OK;
     mis->flood_timer = over ? 0 : mis->host->start_timer(mis->host, 1, 0, flood, mis);
 }
 
@@ -368,6 +421,10 @@ static void watched(void *self, dback_str server, uint32_t viewers)
 {
     struct mis *mis = self;
     (void)server;
+    if (*mis->tag && viewers > 0 && !mis->stream_timer) {
+        mis->stream_since_ms = now_ms();
+        mis->stream_timer = mis->host->start_timer(mis->host, 1, 1, on_stream, mis);
+    }
     if (is(mis, "flood") && viewers > 0 && mis->flooded == 0 && !mis->flood_timer)
         mis->flood_timer = mis->host->start_timer(mis->host, 1, 0, flood, mis);
     if (is(mis, "garbage") && viewers > 0)
@@ -380,6 +437,8 @@ static void quiesce(void *self)
 {
     struct mis *mis = self;
     atomic_store(&mis->quiesced, true);
+    if (is(mis, "hang_quiesce"))
+        hang();
 }
 
 static void destroy(void *self)
@@ -398,13 +457,19 @@ static int32_t create(const dback_host *host, dback_str options, void **self, ch
     struct mis *mis = calloc(1, sizeof *mis);
     if (!mis)
         return DBACK_FAILED;
-    const char *mode = "crash_none";
+    const char *mode = "crash_none", *tag = "";
+    int flood_count = FLOOD;
     mis->host = host;
+    mis->message_interval = 0.01;
     mis->late_ms = 1500;
     mis->linger_ms = 500;
     json_t *json = json_loadb(options.ptr, options.len, 0, NULL);
-    json_unpack(json, "{s?s,s?i,s?i}", "mode", &mode, "late_ms", &mis->late_ms, "linger_ms", &mis->linger_ms);
+    json_unpack(json, "{s?s, s?i, s?i, s?s, s?F, s?i}", "mode", &mode, "late_ms", &mis->late_ms, "linger_ms",
+                &mis->linger_ms, "tag", &tag, "message_interval", &mis->message_interval, "flood_count",
+                &flood_count);
     snprintf(mis->mode, sizeof mis->mode, "%s", mode);
+    snprintf(mis->tag, sizeof mis->tag, "%s", tag);
+    mis->flood_count = (unsigned)flood_count;
     json_decref(json);
     if (is(mis, "hang_create"))
         hang();

@@ -1,4 +1,4 @@
-/* To be refused: a shared object like any other. */
+/* A shared object like any other: it isn't a provider. */
 int nothing_here(void);
 
 int nothing_here(void)

@@ -1,0 +1,3 @@
+/* Built for another major version of the ABI. */
+#define MAJOR 2
+#include "bad.h"

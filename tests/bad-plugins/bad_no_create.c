@@ -1,0 +1,3 @@
+/* create is mandatory. */
+#define FUNCTIONS .destroy = destroy
+#include "bad.h"

@@ -1,0 +1,3 @@
+/* destroy is mandatory. */
+#define FUNCTIONS .create = create
+#include "bad.h"

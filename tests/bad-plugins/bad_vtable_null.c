@@ -1,0 +1,3 @@
+/* It has no vtable. */
+#define VTABLE NULL
+#include "bad.h"

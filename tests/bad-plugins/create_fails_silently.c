@@ -1,0 +1,21 @@
+/* create() fails without a word. */
+#include <dback/provider.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int32_t create(const dback_host *host, dback_str options, void **self, char *error, size_t error_size)
+{
+    (void)host, (void)options, (void)self, (void)error, (void)error_size;
+    return DBACK_FAILED;
+}
+
+static void destroy(void *self)
+{
+    (void)self;
+    abort(); /* what was never made is never unmade */
+}
+
+static const dback_vtable vtable = { DBACK_VTABLE_HEAD(0), .create = create, .destroy = destroy };
+DBACK_PROVIDER_ENTRY("bad", "1.0", &vtable)

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define OPTIONS_LIMIT 65536
@@ -28,14 +29,27 @@ static __attribute__((format(printf, 3, 4))) int32_t refuse(char *error, size_t 
     return DBACK_INVALID;
 }
 
+/* `allowed` ends "option KEY is VALUE, it must be". */
+static int32_t refuse_value(const char *key, const json_t *value, const char *allowed, char *error,
+                            size_t size)
+{
+    char *given = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    refuse(error, size, "option %s is %.40s, it must be %s", key, given ? given : "too large", allowed);
+    free(given);
+    return DBACK_INVALID;
+}
+
 static int32_t read_interval(uint64_t *ns, const char *key, const json_t *value, char *error, size_t size)
 {
     double seconds = json_number_value(value);
     if (!json_is_number(value) ||
-        !(seconds == 0 || (seconds >= SHORTEST_INTERVAL && seconds <= LONGEST_INTERVAL)))
-        return refuse(error, size,
-                      "option %s must be a number of seconds from %g to %g, or 0 to switch these events off",
-                      key, SHORTEST_INTERVAL, LONGEST_INTERVAL);
+        !(seconds == 0 || (seconds >= SHORTEST_INTERVAL && seconds <= LONGEST_INTERVAL))) {
+        char allowed[128];
+        snprintf(allowed, sizeof allowed,
+                 "a number of seconds from %g to %g, or 0 to switch these events off", SHORTEST_INTERVAL,
+                 LONGEST_INTERVAL);
+        return refuse_value(key, value, allowed, error, size);
+    }
     *ns = (uint64_t)(seconds * 1e9 + 0.5);
     return DBACK_OK;
 }
@@ -44,8 +58,11 @@ static int32_t read_count(uint32_t *count, const char *key, const json_t *value,
                           char *error, size_t size)
 {
     json_int_t number = json_integer_value(value);
-    if (!json_is_integer(value) || number < least || number > most)
-        return refuse(error, size, "option %s must be a whole number from %d to %d", key, least, most);
+    if (!json_is_integer(value) || number < least || number > most) {
+        char allowed[64];
+        snprintf(allowed, sizeof allowed, "a whole number from %d to %d", least, most);
+        return refuse_value(key, value, allowed, error, size);
+    }
     *count = (uint32_t)number;
     return DBACK_OK;
 }
@@ -59,7 +76,7 @@ static int32_t read_option(struct options *options, const char *key, const json_
         return read_interval(&options->message_ns, key, value, error, size);
     if (strcmp(key, "stamp_messages") == 0) {
         if (!json_is_boolean(value))
-            return refuse(error, size, "option %s must be true or false", key);
+            return refuse_value(key, value, "true or false", error, size);
         options->stamp_messages = json_is_true(value);
         return DBACK_OK;
     }

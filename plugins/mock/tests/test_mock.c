@@ -86,17 +86,18 @@ static void t_wrong_options_are_named(void **state)
     refused("{\"presense_interval\":1}", "unknown option \"presense_interval\"");
     refused("{\"presense_interval\":1}", "presence_interval, message_interval, stamp_messages, servers");
     refused("{\"presence_interval\":\"4\"}",
-            "option presence_interval must be a number of seconds from 0.0005");
-    refused("{\"message_interval\":0.0004}", "option message_interval must be");
-    refused("{\"message_interval\":-1}", "option message_interval must be");
-    refused("{\"message_interval\":1e300}", "option message_interval must be");
-    refused("{\"stamp_messages\":1}", "option stamp_messages must be true or false");
-    refused("{\"servers\":0}", "option servers must be a whole number from 1 to 2500");
-    refused("{\"servers\":2501}", "option servers must be");
-    refused("{\"servers\":2.5}", "option servers must be");
+            "option presence_interval is \"4\", it must be a number of seconds from 0.0005 to 86400, or 0");
+    refused("{\"message_interval\":0.0004}", "option message_interval is 0.0004, it must be");
+    refused("{\"message_interval\":-1}", "option message_interval is -1, it must be");
+    refused("{\"message_interval\":1e300}", "option message_interval is 1e300, it must be");
+    refused("{\"message_interval\":[]}", "option message_interval is [], it must be");
+    refused("{\"stamp_messages\":1}", "option stamp_messages is 1, it must be true or false");
+    refused("{\"servers\":0}", "option servers is 0, it must be a whole number from 1 to 2500");
+    refused("{\"servers\":2501}", "option servers is 2501, it must be");
+    refused("{\"servers\":2.5}", "option servers is 2.5, it must be");
     refused("{\"users_per_server\":250001}",
-            "option users_per_server must be a whole number from 0 to 250000");
-    refused("{\"users_per_server\":-1}", "option users_per_server must be");
+            "option users_per_server is 250001, it must be a whole number from 0 to 250000");
+    refused("{\"users_per_server\":-1}", "option users_per_server is -1, it must be");
     refused("[]", "must be a JSON object");
     refused("{", "must be a JSON object: ");
     refused("{\"servers\":1,\"servers\":2}", "must be a JSON object: ");

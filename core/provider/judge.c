@@ -85,6 +85,11 @@ int judge_entry(const char *what, const dback_entry *entry, size_t available, st
     if (!judged.vtable.create || !judged.vtable.destroy)
         return fail(err, -EINVAL, "%s: its vtable has no %s function, which every provider needs", what,
                     judged.vtable.create ? "destroy" : "create");
+    if (judged.vtable.watched && !judged.vtable.users)
+        return fail(err, -EINVAL,
+                    "%s: its vtable has watched, but not users, so that nobody would call watched; leave it "
+                    "out, or add users",
+                    what);
     *out = judged;
     return 0;
 }

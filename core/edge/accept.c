@@ -29,7 +29,7 @@ static const char full_answer[] =
     "All places are taken; try again in a while\n";
 static const char too_many_answer[] =
     "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 10\r\n"
-    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 43\r\n\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 44\r\n\r\n"
     "Too many connections come from your address\n";
 static const char draining_answer[] =
     "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"

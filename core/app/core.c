@@ -97,6 +97,7 @@ void core_open(struct core *core)
 
 static void leave(struct core *core, struct to_core *message)
 {
+    login_free(message->login);
     world_count_viewer(core, message->channel.server, -1);
     frame_log_unref(message->channel.log);
     to_core_free(message);
@@ -169,7 +170,7 @@ static void log_ignored(struct core *core, struct provider *provider, const stru
 
 static void count_event(struct provider *provider, uint32_t kind)
 {
-    if (kind <= DBACK_EVENT_USERS_CHANGED)
+    if (kind < EVENT_KINDS)
         provider->counts.events[kind]++;
 }
 
@@ -305,6 +306,7 @@ static void stop_providers(struct core *core)
     overrides_forget_all(core);
     ask_cancel(core->list_ask);
     core->list_ask = NULL;
+    logins_free(core);
     servers_free(core);
     for (struct provider *provider = core->providers; provider; provider = provider->next)
         provider_retire(provider);
@@ -392,6 +394,7 @@ static void on_initial_swap(struct core *core, void *arg, const char *err, const
 
 void core_run(struct core *core)
 {
+    pulse_beat(&core->pulse, TICK_MS); /* whoever gets stuck on the way to its loop is seen, too */
     uv_prepare_start(&core->settle, settle);
     uv_timer_start(&core->tick, on_tick, TICK_MS, TICK_MS);
     swap_begin(core, config_ref(core->config), on_initial_swap, NULL);

@@ -7,6 +7,7 @@
  *   world.c     who is on them: rosters, client ids, events
  *   show.c      what of that becomes frames and tickets
  *   join.c      a viewer's way from `connect` to its ticket
+ *   login.c     who was let in by a login, and is shown out when it ends
  *   override.c  a provider's own content for a path of the web page
  *   visit.c     the operator's look at a server that he doesn't watch
  *   swap.c      changing the providers while viewers watch
@@ -50,9 +51,7 @@ struct provider_spec {
     uint32_t deadline_ms;
     double refresh; /* seconds; below 0: as the provider's own flags suggest */
     bool next_on_error;
-    struct { /* which file it was: a changed one is swapped */
-        uint64_t device, inode, size, mtime_ns;
-    } identity;
+    struct file_identity identity; /* the file that is wanted, and once it is loaded the one that was */
 };
 
 struct provider {
@@ -87,9 +86,7 @@ void routes_append(struct routes *routes, enum capability capability, struct pro
 
 void provider_spec_copy(struct provider_spec *to, const struct provider_spec *from);
 void provider_spec_finish(struct provider_spec *spec);
-/* Fills in `identity`; the file may be gone, then it stays zero. */
-void provider_spec_identify(struct provider_spec *spec);
-/* Would a running provider with spec `a` serve as well for `b`? */
+/* Would a running provider with spec `a` serve as well for `b`, if its file is still the same? */
 bool provider_spec_same_instance(const struct provider_spec *a, const struct provider_spec *b);
 
 struct provider *provider_start(struct core *core, const struct provider_spec *spec);
@@ -131,6 +128,7 @@ void ask_finish_exhausted(struct core *core);
 /* ------------------ servers ------------------------------------------------------------------- */
 
 struct join;
+struct login;
 
 struct server {
     struct str discord_id, id, name; /* owned */
@@ -264,6 +262,27 @@ void join_resnapshot(struct core *core, struct to_core *message); /* takes the m
 void join_serve_resnapshots(struct core *core, struct server *server);
 void join_forget_resnapshots(struct server *server);
 void join_forget_all(struct core *core);
+/* One that waits: refused. The caller sees to the server. */
+void join_login_ended(struct join *join);
+
+/* ------------------ logins -------------------------------------------------------------------- */
+
+/* A provider has accepted it. Freed with the join that it waits with, or when the viewer has left the server.
+ */
+struct login *login_begin(struct core *core, struct server *server, struct str uid,
+                          const struct viewer_ref *viewer, struct join *join);
+/* Its ticket is written. */
+void login_let_in(struct login *login);
+void login_free(struct login *login); /* NULL-safe */
+void logins_free(struct core *core);
+/* It holds no more: whoever it let in is shown nothing more of the server, who still waits is refused. The
+ * server may be gone afterwards. */
+void logins_end(struct core *core, struct server *server, struct str uid);
+/* The same, but it counts only when the swap that is in progress comes to its switch: then logins_swapped()
+ * shows them out, before anything of the new providers is shown. Servers stay until the next servers_sweep().
+ */
+void logins_end_with_swap(struct core *core, const struct server *server, struct str uid);
+void logins_swapped(struct core *core, bool switches);
 
 /* ------------------ static overrides ---------------------------------------------------------- */
 
@@ -308,6 +327,7 @@ void watch_end(struct core *core);
 /* ------------------ the core ------------------------------------------------------------------ */
 
 #define JOIN_BUCKETS 1024
+#define LOGIN_BUCKETS 4096
 #define CORE_TICK_MS 100
 
 /* Between two questions about the same, however often a provider says that the answer is another now. */
@@ -350,6 +370,9 @@ struct core {
     struct server **servers;            /* sorted by discord_id */
     size_t server_count;
     struct join *joins[JOIN_BUCKETS]; /* all that are under way, by their connection's number */
+    /* Of those who watch or wait, where a provider said who it is; by server and uid, because a provider may say
+     * of thousands that they have ended, one by one. */
+    struct login *logins[LOGIN_BUCKETS];
     struct override *overrides;
     struct visit *visits;
     uint32_t viewers;

@@ -23,7 +23,7 @@ enum call_result { CALL_OK, CALL_PASS, CALL_FAILED, CALL_DENIED, CALL_TIMEOUT, C
 /* "ok", "pass", ... */
 extern const char *const call_result_names[CALL_RESULT_COUNT];
 
-#define EVENT_KINDS ((int)DBACK_EVENT_USERS_CHANGED + 1)
+#define EVENT_KINDS ((int)DBACK_EVENT_LOGIN_ENDED + 1)
 
 struct provider_counts {
     uint64_t events[EVENT_KINDS]; /* taken from its inbox, by kind */

@@ -330,6 +330,11 @@ int dback_start(dback *d, char *error, size_t error_size)
         return report(code, strerror(-code), error, error_size);
     }
     code = wait_until_opened(d);
+    if (code == 0 && !edge_has_started(d->edge))
+        code = report(-EIO,
+                      "libwebsockets can't be started: its plugin for libuv may be missing (Debian's package "
+                      "libwebsockets-evlib-uv)",
+                      d->why, sizeof d->why);
     if (code < 0) {
         char why[ERR_SIZE]; /* the end may report once more */
         snprintf(why, sizeof why, "%s", d->why);

@@ -17,7 +17,8 @@ struct join {
     struct ask *ask; /* validate */
     char *server_id; /* discord_id while validate runs: the server may go meanwhile */
     bool by_password;
-    bool validated; /* a provider has said yes */
+    bool validated;      /* a provider has said yes */
+    struct login *login; /* and who it is */
 };
 
 void to_core_free(struct to_core *m)
@@ -56,13 +57,26 @@ static void free_join(struct join *join)
     if (join->older)
         join->older->newer = join->newer;
     ask_cancel(join->ask);
+    login_free(join->login);
     free(join->server_id);
     to_core_free(join->message);
     free(join);
 }
 
+/* For whoever counts wrong logins in the log. */
+static void log_refused_login(const struct join *join)
+{
+    const struct to_core *m = join->message;
+    const struct server_row *row =
+        server_list_find(join->core->list, (struct str){ m->wanted, m->wanted_len });
+    log_write(join->core->log, LOG_INFO, &(struct log_source){ "core", m->viewer.serial, m->peer },
+              "login refused server=%.*s", row ? (int)row->id.len : 0, row ? row->id.ptr : "");
+}
+
 static void refuse_as(struct join *join, enum refusal refusal, bool login_denied)
 {
+    if (login_denied)
+        log_refused_login(join);
     struct to_edge *answer = xcalloc(1, sizeof *answer);
     answer->kind = EDGE_REFUSE;
     answer->viewer = join->message->viewer;
@@ -77,15 +91,23 @@ static void refuse(struct join *join, enum refusal refusal)
     refuse_as(join, refusal, false);
 }
 
-static void send_ticket(struct core *core, struct server *server, const struct to_core *message, bool again)
+static struct to_edge *create_ticket(struct core *core, struct server *server, const struct to_core *message)
 {
     struct to_edge *ticket = xcalloc(1, sizeof *ticket);
     ticket->kind = EDGE_TICKET;
     ticket->viewer = message->viewer;
-    ticket->again = again;
-    core->counts.snapshots_again += again;
     show_ticket(core, server, (struct str){ message->request, message->request_len }, ticket);
-    core_post(core, message->viewer.worker, ticket);
+    return ticket;
+}
+
+/* The worker gives it back. */
+static struct login *hand_over_login(struct join *join)
+{
+    struct login *login = join->login;
+    join->login = NULL;
+    if (login)
+        login_let_in(login);
+    return login;
 }
 
 static void grant(struct join *join)
@@ -95,7 +117,9 @@ static void grant(struct join *join)
     log_write(join->core->log, LOG_INFO,
               &(struct log_source){ "core", join->message->viewer.serial, join->message->peer },
               "viewer joined server=%s viewers=%u", join->server->id.ptr, join->server->viewers);
-    send_ticket(join->core, join->server, join->message, false);
+    struct to_edge *ticket = create_ticket(join->core, join->server, join->message);
+    ticket->login = hand_over_login(join);
+    core_post(join->core, join->message->viewer.worker, ticket);
     free_join(join);
 }
 
@@ -170,6 +194,12 @@ void join_forget(struct core *core, const struct viewer_ref *viewer)
         world_watchers_changed(core, server);
 }
 
+void join_login_ended(struct join *join)
+{
+    leave_waiting(join);
+    refuse(join, REFUSE_LOGIN_FAILED);
+}
+
 /* ------------------ logins -------------------------------------------------------------------- */
 
 static void log_login(const struct join *join, const struct server *server, const struct ask_result *result)
@@ -181,11 +211,12 @@ static void log_login(const struct join *join, const struct server *server, cons
               (int)uid.len, uid.len ? uid.ptr : "");
 }
 
+static void judge(struct join *join, const struct server_row *row, struct server *server);
+
 static void on_validated(struct core *core, void *arg, struct ask_result *result)
 {
     struct join *join = arg;
     join->ask = NULL;
-    join->validated = result->result == DBACK_OK;
     /* The list may be another by now. */
     const struct server_row *row = server_list_by_discord_id(core->list, str_of(join->server_id));
     struct server *server = row ? server_find(core, row->discord_id) : NULL;
@@ -193,8 +224,17 @@ static void on_validated(struct core *core, void *arg, struct ask_result *result
         refuse(join, REFUSE_NO_SERVER);
         return;
     }
-    if (join->validated)
+    /* Nobody would hear of its end from a provider that was replaced meanwhile: its successor is asked. */
+    if (result->result == DBACK_OK && !result->provider->current) {
+        judge(join, row, server);
+        return;
+    }
+    join->validated = result->result == DBACK_OK;
+    if (join->validated) {
         log_login(join, server, result);
+        if (result->answer && result->answer->login_uid.len)
+            join->login = login_begin(core, server, result->answer->login_uid, &join->message->viewer, join);
+    }
     if (join->validated || !row->passworded)
         admit(join, server);
     else
@@ -273,8 +313,12 @@ void join_resnapshot(struct core *core, struct to_core *message)
         server->resnapshots = &message->mail;
         return;
     }
-    if (server->roster)
-        send_ticket(core, server, message, true);
+    if (server->roster) {
+        struct to_edge *ticket = create_ticket(core, server, message);
+        ticket->again = true;
+        core->counts.snapshots_again++;
+        core_post(core, message->viewer.worker, ticket);
+    }
     to_core_free(message);
 }
 

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 /* Between questions to a provider that doesn't push, when the operator says nothing. */
 #define DEFAULT_REFRESH_S 10
@@ -59,26 +58,11 @@ void provider_spec_finish(struct provider_spec *spec)
     free(spec->options);
 }
 
-void provider_spec_identify(struct provider_spec *spec)
-{
-    struct stat st;
-    if (!spec->file || stat(spec->file, &st) < 0)
-        return;
-    spec->identity.device = (uint64_t)st.st_dev;
-    spec->identity.inode = (uint64_t)st.st_ino;
-    spec->identity.size = (uint64_t)st.st_size;
-    spec->identity.mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
-}
-
 bool provider_spec_same_instance(const struct provider_spec *a, const struct provider_spec *b)
 {
     if (strcmp(a->name, b->name) != 0 || strcmp(a->options, b->options) != 0 || a->entry != b->entry)
         return false;
-    if (a->entry)
-        return true;
-    return strcmp(a->file, b->file) == 0 && a->identity.device == b->identity.device &&
-           a->identity.inode == b->identity.inode && a->identity.size == b->identity.size &&
-           a->identity.mtime_ns == b->identity.mtime_ns;
+    return a->entry || strcmp(a->file, b->file) == 0;
 }
 
 const char *const provider_state_names[PROVIDER_STATE_COUNT] = { "creating", "serving", "draining",

@@ -27,6 +27,12 @@ struct viewer_ref {
     uint64_t serial; /* of the connection; also its number in the log */
 };
 
+struct login; /* the core's own */
+/* [edge] By which a viewer is in: has it ended? What the core says of that comes as EDGE_LOGIN_ENDED, but may
+ * still be on its way when there are already frames in the log that are from after it. Whoever has seen one
+ * of those sees it here. */
+bool login_has_ended(struct login *login);
+
 /* What viewers of one server subscribe to. `server` belongs to the core; it lives while a viewer holds a
  * ticket. */
 struct channel {
@@ -52,7 +58,8 @@ struct to_core {
     enum to_core_kind kind;
     struct viewer_ref viewer;
     struct channel
-        channel;    /* RESNAPSHOT (not counted anew), LEAVE (gives back the viewer's hold on the log) */
+        channel;         /* RESNAPSHOT (not counted anew), LEAVE (gives back the viewer's hold on the log) */
+    struct login *login; /* LEAVE: that the viewer was let in by, given back */
     uint64_t heard; /* RESNAPSHOT: up to where in the log it has been sent: the snapshot may not be older */
     /* JOIN: as the viewer sent it; `request` is the JSON object that the answer echoes. All owned, one block
      * each. */
@@ -72,6 +79,8 @@ enum to_edge_kind {
     EDGE_OPEN,        /* begin to accept */
     EDGE_TICKET,      /* the viewer may join */
     EDGE_REFUSE,      /* its last connect is answered by a sentence */
+    EDGE_LOGIN_ENDED, /* the viewer, if it is still there by this login, is shown nothing more of the server
+                       */
     EDGE_SERVER_LIST, /* the list for everyone who comes; `announce`: and for everyone who is here */
     EDGE_STATIC,      /* the answer to CORE_STATIC */
     EDGE_CONFIG,      /* live keys changed */
@@ -88,7 +97,8 @@ struct to_edge {
     struct snapshot *snapshot;
     struct frame *last;
     struct log_cursor cursor;
-    bool again; /* TICKET: answers CORE_RESNAPSHOT */
+    bool again;          /* TICKET: answers CORE_RESNAPSHOT */
+    struct login *login; /* TICKET: by which it was let in, or NULL; to be given back. LOGIN_ENDED: which */
     enum refusal refusal;
     bool login_denied;   /* REFUSE: because of a login that was looked at and is wrong */
     struct frame *frame; /* SERVER_LIST */

@@ -50,17 +50,19 @@ static void spec_from_config(struct provider_spec *spec, const struct provider_c
         .name = xstrdup(from->name),
         .file = xstrdup(from->file),
         .options = xstrdup(from->options),
+        .identity = from->identity,
         .deadline_ms = from->deadline_ms,
         .refresh = from->refresh_set ? from->refresh : -1,
         .next_on_error = from->next_on_error,
     };
-    provider_spec_identify(spec);
 }
 
-static struct provider *find_kept(const struct core *core, const struct provider_spec *spec)
+/* When it is one provider that is to be renewed, the others stay, whatever lies where their files were. */
+static struct provider *find_kept(const struct swap *swap, const struct provider_spec *spec)
 {
-    for (struct provider *p = core->providers; p; p = p->next) {
-        if (p->current && provider_spec_same_instance(&p->spec, spec))
+    for (struct provider *p = swap->core->providers; p; p = p->next) {
+        if (p->current && provider_spec_same_instance(&p->spec, spec) &&
+            (swap->renew || file_identity_equal(&p->spec.identity, &spec->identity)))
             return p;
     }
     return NULL;
@@ -86,7 +88,7 @@ static void gather_members(struct swap *swap)
         else
             spec_from_config(&m->spec, &swap->config->providers[i - swap->registered]);
         bool renew = swap->renew && strcmp(swap->renew, m->spec.name) == 0;
-        m->provider = renew ? NULL : find_kept(core, &m->spec);
+        m->provider = renew ? NULL : find_kept(swap, &m->spec);
         m->kept = m->provider != NULL;
         if (!m->kept)
             m->provider = provider_start(core, &m->spec);
@@ -164,6 +166,7 @@ static void conclude(struct swap *swap, const char *err, const char *summary)
 static void fail_swap(struct swap *swap, const char *why)
 {
     swap->core->counts.swaps_failed += !swap->initial;
+    logins_swapped(swap->core, false);
     for (size_t i = 0; i < swap->count; i++) {
         if (!swap->members[i].kept)
             provider_retire(swap->members[i].provider);
@@ -261,8 +264,8 @@ static bool is_member(const struct swap *swap, const struct provider *provider)
     return false;
 }
 
-/* Between the switch and their end they would be heard no more: what they emit then isn't taken, so that a provider
- * that hands on a queue of its own knows where its successor has to go on. */
+/* Between the switch and their end they would be heard no more: what they emit then isn't taken, so that a
+ * provider that hands on a queue of its own knows where its successor has to go on. */
 static void pause_replaced(struct swap *swap, bool paused)
 {
     for (struct provider *p = swap->core->providers; p; p = p->next) {
@@ -286,6 +289,7 @@ static void finish_swap(struct swap *swap)
     unsigned created = 0, kept = 0;
     for (size_t i = 0; i < swap->count; i++)
         swap->members[i].kept ? kept++ : created++;
+    logins_swapped(core, true);
     adopt_members(swap);
     adopt_config(swap);
     adopt_world(swap);
@@ -433,6 +437,7 @@ void swap_provider_created(struct core *core, struct provider *provider, int res
         return;
     }
     provider->was_created = true;
+    provider->spec.identity = *instance_file(provider->instance);
     provider_enter(provider, PROVIDER_SERVING);
     log_room(core->log, LOG_INFO, provider->room, "created: %s %s", instance_name(provider->instance),
              instance_version(provider->instance));
@@ -451,6 +456,10 @@ bool swap_event(struct core *core, struct provider *provider, const struct world
         return true;
     }
     struct server *server = server_find(core, event->server);
+    if (server && provider && event->kind == DBACK_EVENT_LOGIN_ENDED) {
+        logins_end_with_swap(core, server, event->user.uid);
+        return true;
+    }
     if (!server || !server->candidate.owner || (provider && server->candidate.owner != provider))
         return false;
     switch (event->kind) {

@@ -301,6 +301,10 @@ int world_apply_event(struct core *core, struct provider *from, const struct wor
         return DBACK_INVALID;
     if (event->kind == DBACK_EVENT_CLIENT_ID)
         return apply_client_id(core, server, event);
+    if (event->kind == DBACK_EVENT_LOGIN_ENDED) {
+        logins_end(core, server, event->user.uid);
+        return DBACK_OK;
+    }
     if (!server->roster)
         return DBACK_OK; /* nobody watches: it will be asked for when somebody comes */
     switch (event->kind) {

@@ -116,10 +116,7 @@ static int change_plugin(const struct config *config, struct provider_config *pr
                     "\"%.100s\" is no plugin; allowed: a plugin's name, as \"mock\", or an absolute path",
                     plugin);
     set_text(&provider->plugin, xstrdup(plugin));
-    set_text(&provider->file, plugin_file(config->plugin_dir, plugin));
-    const char *why = plugin_why_unreadable(provider->file);
-    if (why)
-        return fail(err, -ENOENT, "can't use the plugin file \"%s\": %s", provider->file, why);
+    set_text(&provider->file, plugin_file(config->plugin_dir, plugin)); /* is looked at when it is loaded */
     set_origin(provider, "plugin");
     return 0;
 }
@@ -141,6 +138,13 @@ static void change_options(struct provider_config *provider, const char *given, 
     json_decref(changes);
     json_decref(options);
     set_origin(provider, "options");
+}
+
+struct config *config_identify(const struct config *from)
+{
+    struct config *config = copy_config(from);
+    providers_identify(config);
+    return config;
 }
 
 int config_change_provider(struct config **out, const struct config *from, const struct config_change *change,

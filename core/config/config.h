@@ -8,6 +8,7 @@
 #define DBACK_CONFIG_CONFIG_H
 
 #include "base/base.h"
+#include "base/file_identity.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -29,6 +30,8 @@ struct provider_config {
     bool next_on_error;   /* on_error = "next" */
     int line;             /* of the file, where its entry starts; 0: the built-in mock */
     char **origins;       /* private to config/: see struct config */
+    /* Of the file that lay there when this was read. */
+    struct file_identity identity;
 };
 
 struct network { /* of trusted_proxies; an IPv4 network is stored v4-mapped */
@@ -70,8 +73,9 @@ struct config {
         uint32_t header_size;               /* bytes of a request's head; more answers 431 */
         uint32_t handshake_timeout_ms;      /* from accept to a complete head */
         uint32_t ping_interval;             /* seconds of silence before a ping; 0: never */
+        uint32_t pong_timeout_ms;           /* for the answer to a ping */
         uint32_t log_size;                  /* bytes that a viewer may be behind on a server's frame log */
-        uint32_t slow_client_timeout_ms;    /* a viewer that takes nothing for so long is closed */
+        uint32_t slow_client_timeout_ms;    /* a viewer whose socket takes no more for so long is closed */
         uint32_t servers;                   /* rows of one servers answer */
         uint32_t users;                     /* rows of one users answer */
         uint32_t events;                    /* waiting in one provider's inbox before it reads BUSY */
@@ -136,6 +140,9 @@ struct config_change {
 };
 int config_change_provider(struct config **out, const struct config *from, const struct config_change *change,
                            char *err);
+
+/* [any] A copy in which each plugin's file is the one that lies there now. Goes to the disk. */
+struct config *config_identify(const struct config *from);
 
 /* [any] Where this binary finds its plugins and page: the build tree's when run from there
  * (build/bin/d-back -> build/plugins, build/page), else the prefix's that it stands in

@@ -77,7 +77,8 @@ const struct key keys[] = {
       .kind = KEY_BOOLEAN,
       IN_CONFIG(watch_plugins),
       .fallback = "false",
-      .about = "Swap a provider whenever its plugin's file was built anew or replaced, once the writing has ended. For "
+      .about = "Swap a provider whenever its plugin's file was built anew or replaced, once the writing has "
+               "ended. For "
                "whoever is writing one." },
     { .group = GROUP_TOP,
       .name = "http",
@@ -154,7 +155,7 @@ const struct key keys[] = {
                "request, so a new token counts at once." },
 
     LIMIT(connections, 1, 1000000, NULL, "20000",
-          "Connections open at once, in all; one more is closed at once."),
+          "Connections open at once, in all; one more is answered with 503."),
     LIMIT(
         connections_per_address, 0, 1000000, NULL, "1000",
         "Connections open at once from one address (IPv6: one /64); one more is refused. 0 is no limit, here "
@@ -179,11 +180,13 @@ const struct key keys[] = {
           "How long a new connection may take to send the complete head of its request."),
     LIMIT(ping_interval, 0, 86400, "seconds", "60",
           "A viewer that was silent for so long gets a ping, and is closed if it doesn't answer. 0: never."),
+    LIMIT(pong_timeout_ms, 100, 3600000, "milliseconds", "30000",
+          "How long a viewer may take to answer a ping."),
     LIMIT(log_size, 65536, 1073741824, "bytes", "1048576",
           "How far a viewer may be behind on a server's events before it gets a fresh snapshot instead."),
     LIMIT(slow_client_timeout_ms, 100, 3600000, "milliseconds", "30000",
-          "A viewer that takes nothing for so long, with something waiting for it, is closed. A snapshot may "
-          "take as long, and as much longer for each MiB of it."),
+          "A viewer whose connection takes no more for so long, with something waiting for it, is closed. A "
+          "snapshot may take as long, and as much longer for each MiB of it."),
     LIMIT(servers, 1, 100000, NULL, "2500",
           "Servers that one provider may name. Holds for providers that are started from then on."),
     LIMIT(

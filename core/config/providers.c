@@ -136,6 +136,16 @@ static void find_plugin(struct reader *reader, struct provider_config *provider,
                 provider->name ? provider->name : "?", provider->file, why, plugin_dir);
 }
 
+void providers_identify(struct config *config)
+{
+    for (size_t i = 0; i < config->provider_count; i++) {
+        struct provider_config *provider = &config->providers[i];
+        struct stat status;
+        bool there = stat(provider->file, &status) == 0;
+        provider->identity = there ? file_identity_of(&status) : (struct file_identity){ 0 };
+    }
+}
+
 void providers_find_plugins(struct reader *reader, bool by_name)
 {
     struct config *config = reader->config;

@@ -202,6 +202,7 @@ int config_load_from(struct config **out, const struct config_overrides *overrid
         config_unref(config);
         return -EINVAL;
     }
+    providers_identify(config);
     *out = config;
     return 0;
 }

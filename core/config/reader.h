@@ -83,6 +83,8 @@ void providers_find_plugins(struct reader *reader, bool by_name);
 char *plugin_file(const char *plugin_dir, const char *plugin);
 /* NULL when it can be opened, else why not. */
 const char *plugin_why_unreadable(const char *file);
+/* Which files lie there. */
+void providers_identify(struct config *config);
 void providers_add_mock(struct config *config, const char *plugin_dir);
 
 /* `setting` NULL: there is no such group. */

@@ -5,6 +5,7 @@
  * viewers: with them the operator still gets an answer, and files are still opened, when all places are
  * taken.
  */
+#include "edge/http_response.h"
 #include "edge/worker.h"
 
 #include <errno.h>
@@ -22,19 +23,6 @@
 /* Bytes in the kernel's send queue that haven't left it: it would take megabytes for a viewer who doesn't
  * read. What is on its way isn't limited by this, so a long fast line stays fast. */
 #define UNSENT_MAX 131072
-
-static const char full_answer[] =
-    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
-    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 43\r\n\r\n"
-    "All places are taken; try again in a while\n";
-static const char too_many_answer[] =
-    "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 10\r\n"
-    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 44\r\n\r\n"
-    "Too many connections come from your address\n";
-static const char draining_answer[] =
-    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 10\r\n"
-    "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 46\r\n\r\n"
-    "Nobody is let in any more; try again in a bit\n";
 
 static void pause_accepting(struct worker *w)
 {
@@ -65,10 +53,20 @@ static bool descriptors_are_short(const struct worker *w)
     return next < 0 || (unsigned)next >= all - kept;
 }
 
-static void refuse(int fd, const char *answer, size_t len)
+static void refuse(struct worker *w, int fd, int status, const char *sentence)
 {
-    ssize_t ignored = send(fd, answer, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    count_add(&w->stats.http[status / 100], 1); /* before anybody can read it */
+    /* Closed with something unread in it, a socket resets the connection, perhaps before the answer is read.
+     */
+    char request[4096];
+    ssize_t ignored = recv(fd, request, sizeof request, MSG_DONTWAIT);
+    struct http_response answer;
+    http_response_init(&answer);
+    http_respond_error(&answer, NULL, status, sentence);
+    text_append(&answer.head, answer.body, answer.length);
+    ignored = send(fd, answer.head.ptr, answer.head.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)ignored;
+    http_response_finish(&answer);
     close(fd);
 }
 
@@ -76,13 +74,13 @@ static void admit(struct worker *w, int fd, const struct sockaddr *name, socklen
 {
     const struct config *config = w->config;
     if (atomic_load(&w->shared->draining)) {
-        refuse(fd, draining_answer, sizeof draining_answer - 1);
+        refuse(w, fd, 503, "Nobody new is let in at the moment; try again in a while.");
         return;
     }
     if (atomic_load(&w->shared->connections) >= config->limits.connections) {
         worker_limit_reached(w, LIMIT_CONNECTIONS, "connection refused: limits.connections = %u are open",
                              config->limits.connections);
-        refuse(fd, full_answer, sizeof full_answer - 1);
+        refuse(w, fd, 503, "All places are taken; try again in a while.");
         return;
     }
     struct in6_addr peer;
@@ -91,7 +89,7 @@ static void admit(struct worker *w, int fd, const struct sockaddr *name, socklen
     /* Behind a proxy it is the viewer who counts, when the head of its request has told who that is. */
     if (!peer_is_trusted(&peer, config->trusted_proxies, config->trusted_proxy_count) &&
         !connection_count_address(w, &peer, &address)) {
-        refuse(fd, too_many_answer, sizeof too_many_answer - 1);
+        refuse(w, fd, 429, NULL);
         return;
     }
     int on = 1, unsent = UNSENT_MAX;
@@ -118,9 +116,10 @@ static void on_connections(uv_poll_t *poll, int status, int events)
             admit(w, fd, (struct sockaddr *)&address, length);
             continue;
         }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            on_exhausted(w, errno);
-        if (errno != EINTR && errno != ECONNABORTED)
+        const int error = errno;
+        if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
+            on_exhausted(w, error);
+        if (error != EINTR && error != ECONNABORTED)
             return;
     }
 }

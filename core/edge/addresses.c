@@ -57,6 +57,20 @@ static void sweep(struct addresses *a, uint64_t before)
     }
 }
 
+/* Those of whom nothing counts any more go; when that isn't enough, the longest gone of the others: in a
+ * flood of addresses it is better to forget than to grow. Half of the room at once, because a sweep takes a
+ * while.
+ */
+static void make_room(struct addresses *a, uint64_t now)
+{
+    uint64_t age = FORGET_MS;
+    sweep(a, now > age ? now - age : 0);
+    while (a->idle > ADDRESSES_IDLE_MAX / 2 && age > 0) {
+        age /= 2;
+        sweep(a, now > age ? now - age : 0);
+    }
+}
+
 void addresses_destroy(struct addresses *a)
 {
     if (!a)
@@ -113,9 +127,7 @@ static struct address *find(struct addresses *a, uint64_t key)
 static struct address *add(struct addresses *a, uint64_t key, uint64_t now)
 {
     if (a->idle >= ADDRESSES_IDLE_MAX)
-        sweep(a, now > FORGET_MS ? now - FORGET_MS : 0);
-    if (a->idle >= ADDRESSES_IDLE_MAX) /* a flood of addresses: better to forget than to grow */
-        sweep(a, now);
+        make_room(a, now);
     struct address *address = xcalloc(1, sizeof *address);
     struct address **bucket = bucket_of(a, key);
     address->key = key;

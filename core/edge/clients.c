@@ -18,7 +18,7 @@ static enum client_state state_of(const struct session *s)
         return CLIENT_CLOSING;
     if (s->behind)
         return CLIENT_BEHIND;
-    if (s->joining)
+    if (s->asked || s->refreshing)
         return CLIENT_JOINING;
     return s->group ? CLIENT_JOINED : CLIENT_OPEN;
 }

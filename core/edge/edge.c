@@ -114,17 +114,26 @@ static int open_sockets(struct listener_set *set, const struct config *config, c
     return listener_set_adopt(set, inherited, count, config->workers, err);
 }
 
+static void free_edge(struct edge *edge)
+{
+    addresses_destroy(edge->shared.addresses);
+    pthread_mutex_destroy(&edge->shared.reached.mutex);
+    free(edge->workers);
+    free(edge->threads);
+    free(edge);
+}
+
 int edge_create(struct edge **out, struct config *config, const int *inherited, size_t inherited_count,
                 struct log *log, char *err)
 {
     struct edge *edge = xcalloc(1, sizeof *edge);
     edge->log = log;
     edge->shared.addresses = addresses_create();
+    pthread_mutex_init(&edge->shared.reached.mutex, NULL);
     edge->shared.descriptors = set_descriptor_limit(config->limits.connections, log);
     int code = open_sockets(&edge->sockets, config, inherited, inherited_count, log, err);
     if (code < 0) {
-        addresses_destroy(edge->shared.addresses);
-        free(edge);
+        free_edge(edge);
         return code;
     }
     lws_set_log_level(0, NULL); /* what matters to an operator is said by us, in our own format */
@@ -158,6 +167,17 @@ void edge_start(struct edge *edge, struct mailbox *core)
     edge->started = true;
 }
 
+bool edge_has_started(struct edge *edge)
+{
+    bool all = true;
+    for (unsigned i = 0; i < edge->worker_count; i++) {
+        while (sem_wait(&edge->workers[i].started) < 0)
+            continue; /* a signal came */
+        all = all && edge->workers[i].vhost;
+    }
+    return all;
+}
+
 void edge_join(struct edge *edge)
 {
     for (unsigned i = 0; edge->started && i < edge->worker_count; i++)
@@ -172,10 +192,7 @@ void edge_destroy(struct edge *edge)
     for (unsigned i = 0; i < edge->worker_count; i++)
         worker_finish(&edge->workers[i]);
     listener_set_close(&edge->sockets);
-    addresses_destroy(edge->shared.addresses);
-    free(edge->workers);
-    free(edge->threads);
-    free(edge);
+    free_edge(edge);
 }
 
 unsigned edge_worker_count(const struct edge *edge)

@@ -17,6 +17,8 @@ int edge_create(struct edge **out, struct config *config, const int *inherited, 
                 struct log *log, char *err);
 /* [app] The workers' threads begin; what they have to say goes to `core`. */
 void edge_start(struct edge *edge, struct mailbox *core);
+/* [app] Waits until all of them can serve viewers; false: one never will. */
+bool edge_has_started(struct edge *edge);
 /* [app] Waits for all threads; each ends after EDGE_STOP. */
 void edge_join(struct edge *edge);
 /* [app] NULL-safe; the threads have ended or never began. */

@@ -1,8 +1,11 @@
-/* The limits of the public port, as they are counted: how often each was reached. Their values are keys of
- * `limits` in d-back.cfg. */
+/* The limits of the public port: how often each was reached, and when that was said last. Their values are
+ * keys of `limits` in d-back.cfg. */
 #ifndef DBACK_EDGE_LIMITS_H
 #define DBACK_EDGE_LIMITS_H
 
+#include "base/log.h"
+
+#include <pthread.h>
 #include <stdatomic.h>
 
 enum limit {
@@ -25,8 +28,10 @@ enum limit {
 /* As the key in d-back.cfg; "open_files" isn't one. */
 extern const char *const limit_names[LIMIT_COUNT];
 
-struct limit_counts {
+struct limits_reached {
     atomic_ulong counts[LIMIT_COUNT]; /* [any] */
+    pthread_mutex_t mutex;            /* guards what follows */
+    struct log_burst bursts[LIMIT_COUNT];
 };
 
 #endif

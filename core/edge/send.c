@@ -73,7 +73,7 @@ void send_leave_group(struct session *s)
     probe_drop(s->connection.worker, s);
     drop_snapshot(s);
     log_cursor_release(&s->cursor);
-    s->behind = false;
+    s->behind = s->refreshing = false;
     if (!g)
         return;
     if (g->turn == s)
@@ -86,6 +86,8 @@ void send_leave_group(struct session *s)
     message->kind = CORE_LEAVE;
     message->channel.server = g->channel.server;
     message->channel.log = frame_log_ref(g->channel.log);
+    message->login = s->login;
+    s->login = NULL;
     if (--g->count == 0)
         free_group(s->connection.worker, g);
     worker_post(s->connection.worker, message);
@@ -118,7 +120,7 @@ void send_ask_for_snapshot(struct session *s)
     message->heard = s->heard;
     message->request = xstrndup(s->request, s->request_len);
     message->request_len = s->request_len;
-    s->joining = true;
+    s->refreshing = true;
     session_gate(s);
     worker_post(s->connection.worker, message);
 }
@@ -237,11 +239,11 @@ static enum piece_kind next_piece(struct session *s, struct str *piece)
         *piece = frame_bytes(s->last);
         return PIECE_LAST;
     }
-    if (s->cursor.chunk) {
-        *piece = log_cursor_peek(&s->cursor);
-        return piece->len ? PIECE_LOG : PIECE_NONE;
-    }
-    return PIECE_NONE;
+    if (!s->cursor.chunk)
+        return PIECE_NONE;
+    *piece = log_cursor_peek(&s->cursor);
+    /* Only now, having seen what there is: see login_has_ended(). */
+    return piece->len && !session_has_lost_login(s) ? PIECE_LOG : PIECE_NONE;
 }
 
 static void piece_sent(struct session *s, enum piece_kind kind, size_t len)
@@ -288,7 +290,7 @@ static int write_pieces(struct session *s, size_t *sent)
         *sent += piece.len;
         piece_sent(s, kind, piece.len);
     }
-    if (s->behind && s->group && !s->joining)
+    if (s->behind && s->group && !s->asked && !s->refreshing && !session_has_lost_login(s))
         send_ask_for_snapshot(s);
     /* The end of the last write may be on the heap: until it has gone, the viewer counts as waiting. */
     if (lws_partial_buffered(s->wsi))

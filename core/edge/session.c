@@ -11,8 +11,6 @@
 #define CLOSE_TIMEOUT_S 5
 /* How often it is looked whether those who aren't read are still there. */
 #define DEAF_LOOK_MS 1000
-/* A viewer that doesn't answer a ping for so long is gone. */
-#define PONG_TIMEOUT_MS 30000
 #define MEBIBYTE 1048576u
 
 /* ------------------ the end ------------------------------------------------------------------- */
@@ -20,7 +18,7 @@
 static void free_session(struct session *s)
 {
     connection_log(&s->connection, s->established ? LOG_INFO : LOG_DEBUG, "viewer left");
-    if (s->joining)
+    if (s->asked)
         connection_forget(&s->connection);
     send_leave_group(s);
     connection_close(&s->connection);
@@ -139,8 +137,8 @@ static void show_life(struct session *s)
 
 void session_gate(struct session *s)
 {
-    bool deaf =
-        s->joining || s->snapshot || s->behind || s->refusal_count == REFUSALS_MAX || s->paced_until_ms;
+    bool deaf = s->asked || s->refreshing || s->snapshot || s->behind || s->refusal_count == REFUSALS_MAX ||
+                s->paced_until_ms;
     if (deaf == s->deaf || s->closing)
         return;
     s->deaf = deaf;
@@ -148,17 +146,44 @@ void session_gate(struct session *s)
     lws_rx_flow_control(s->wsi, !deaf);
 }
 
-void session_refuse(struct connection *connection, enum refusal refusal)
+static void refuse(struct session *s, enum refusal refusal)
 {
-    struct session *s = CONTAINER_OF(connection, struct session, connection);
-    s->joining = false;
     if (s->closing)
         return;
-    count_add(&connection->worker->stats.refused[refusal], 1);
+    count_add(&s->connection.worker->stats.refused[refusal], 1);
     if (s->refusal_count < REFUSALS_MAX)
         s->refusals[s->refusal_count++] = (uint8_t)refusal;
     session_gate(s);
     send_request_writable(s, now_ms());
+}
+
+void session_refuse(struct connection *connection, enum refusal refusal)
+{
+    struct session *s = CONTAINER_OF(connection, struct session, connection);
+    free(s->asked);
+    s->asked = NULL;
+    refuse(s, refusal);
+}
+
+bool session_has_lost_login(const struct session *s)
+{
+    return s->login && login_has_ended(s->login);
+}
+
+/* Unless it is in the middle of a snapshot, which may not be interrupted: then the tick comes back to it. */
+static void show_out(struct session *s)
+{
+    if (s->closing || (s->snapshot && s->fragments_sent > 0))
+        return;
+    send_leave_group(s);
+    refuse(s, REFUSE_LOGIN_FAILED);
+}
+
+void session_login_ended(struct connection *connection, const struct login *login)
+{
+    struct session *s = CONTAINER_OF(connection, struct session, connection);
+    if (s->login == login)
+        show_out(s);
 }
 
 void session_login_denied(struct connection *c)
@@ -188,7 +213,6 @@ static void ask_to_join(struct session *s, struct to_core *join)
     free(s->asked);
     s->asked = xstrndup(join->request, join->request_len);
     s->asked_len = join->request_len;
-    s->joining = true;
     session_gate(s);
     worker_post(w, join);
 }
@@ -253,8 +277,11 @@ static int on_receive(struct session *s, const char *bytes, size_t len)
     if (s->message.len + len > w->config->limits.frame_size) {
         worker_limit_reached(w, LIMIT_FRAME_SIZE, "a viewer's message is larger than limits.frame_size = %u",
                              w->config->limits.frame_size);
-        return close_now(s, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE,
-                         "the message is larger than this server takes");
+        /* By the tick: told to close in the middle of a frame, the library loses its place in what comes, and
+         * waits in vain for the peer's close frame. */
+        decide_to_close(s, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE,
+                        "the message is larger than this server takes");
+        return 0;
     }
     bool complete = lws_is_final_fragment(s->wsi) && !lws_remaining_packet_payload(s->wsi);
     if (!complete) {
@@ -315,10 +342,14 @@ void session_ticket(struct connection *connection, struct to_edge *ticket)
 {
     struct session *s = CONTAINER_OF(connection, struct session, connection);
     uint64_t heard = heard_of(s, ticket);
-    s->joining = false;
-    if (!ticket->again) {
+    if (ticket->again) {
+        if (!s->refreshing || s->group->channel.server != ticket->channel.server)
+            return; /* it was shown out meanwhile */
+        s->refreshing = false;
+    } else {
         send_leave_group(s);
         send_join_group(s, &ticket->channel);
+        s->login = ticket->login;
         free(s->request);
         s->request = s->asked;
         s->request_len = s->asked_len;
@@ -372,12 +403,12 @@ static bool is_stuck(const struct session *s, uint64_t now, uint64_t timeout_ms)
 
 /* Silent for long, it is pinged; true: and has not answered. The silence of one that isn't read says nothing,
  * and other limits end it. */
-static bool is_lost(struct session *s, uint64_t now, uint64_t ping_ms)
+static bool is_lost(struct session *s, uint64_t now, uint64_t ping_ms, uint64_t pong_ms)
 {
     if (!ping_ms || !s->established || s->deaf || now < s->alive_ms + ping_ms)
         return false;
     if (s->pinged_ms)
-        return now > s->pinged_ms + PONG_TIMEOUT_MS;
+        return now > s->pinged_ms + pong_ms;
     s->pinged_ms = now;
     s->send_ping = true;
     send_request_writable(s, now);
@@ -392,6 +423,8 @@ static void check(struct session *s, uint64_t now)
         s->paced_until_ms = 0;
         session_gate(s);
     }
+    if (session_has_lost_login(s))
+        show_out(s);
     if (s->closing) {
         if (!s->close_begun)
             begin_close(s);
@@ -400,11 +433,12 @@ static void check(struct session *s, uint64_t now)
                              "a viewer read too slowly for limits.slow_client_timeout_ms = %u",
                              config->limits.slow_client_timeout_ms);
         session_close(&s->connection, CLOSE_TRY_AGAIN_LATER, "it reads too slowly");
-    } else if (is_lost(s, now, config->limits.ping_interval * 1000ull)) {
+    } else if (is_lost(s, now, config->limits.ping_interval * 1000ull, config->limits.pong_timeout_ms)) {
         worker_limit_reached(
             w, LIMIT_PING_INTERVAL,
-            "a viewer was silent for limits.ping_interval = %u s and answered no ping: closed",
-            config->limits.ping_interval);
+            "a viewer was silent for limits.ping_interval = %u s and answered no ping within "
+            "limits.pong_timeout_ms = %u: closed",
+            config->limits.ping_interval, config->limits.pong_timeout_ms);
         end_at_once(s);
     }
 }

@@ -52,7 +52,7 @@ struct session {
     bool send_list, send_ping;
     bool waiting;           /* for the socket to take more */
     bool behind;            /* let go of the log: needs a new snapshot */
-    bool joining;           /* the core has been asked */
+    bool refreshing;        /* the core has been asked for that */
     bool deaf;              /* nothing is read */
     bool receiving, binary; /* in the middle of a message */
     uint64_t waiting_since_ms;
@@ -63,8 +63,9 @@ struct session {
     struct text_buffer message; /* what came of it */
     char *request;              /* the JSON that its last good `connect` is answered with */
     size_t request_len;
-    char *asked; /* that of the one under way */
+    char *asked; /* that of the one that the core has been asked about; NULL: none */
     size_t asked_len;
+    struct login *login; /* the core's: how it was let in to its group's server; NULL: without one */
 };
 
 /* send.c */
@@ -77,7 +78,9 @@ void send_leave_group(struct session *session);
 void send_ask_for_snapshot(struct session *session);
 /* survey.c: bytes of the log that it hasn't taken yet. */
 uint64_t session_lag(const struct session *session);
-/* session.c: reads again, or not, as things are now. */
+/* session.c: nothing of the server is sent any more but the rest of a snapshot that has been begun. */
+bool session_has_lost_login(const struct session *session);
+/* Reads again, or not, as things are now. */
 void session_gate(struct session *session);
 
 #endif

@@ -22,7 +22,7 @@ struct worker_stats {
     count_t sent_bytes;  /* to WebSockets, as frames */
     count_t sent_frames; /* of the log: to each viewer that was there when they were published */
     count_t refused[REFUSE_COUNT]; /* sentences of the protocol */
-    count_t http[6];               /* answers to plain requests by the first digit of the status */
+    count_t http[6];               /* answers to requests by the first digit of the status */
     struct histogram fan_out;      /* from emit() to the socket of a viewer; samples, see probe.h */
 };
 

@@ -103,10 +103,14 @@ void worker_post(struct worker *worker, struct to_core *message)
 
 void worker_limit_reached(struct worker *w, enum limit limit, const char *format, ...)
 {
+    struct limits_reached *reached = &w->shared->reached;
     char text[512];
     uint64_t suppressed;
-    atomic_fetch_add_explicit(&w->shared->reached.counts[limit], 1, memory_order_relaxed);
-    if (!burst_count(&w->limit_bursts[limit], now_ms(), &suppressed))
+    atomic_fetch_add_explicit(&reached->counts[limit], 1, memory_order_relaxed);
+    pthread_mutex_lock(&reached->mutex);
+    bool first = burst_count(&reached->bursts[limit], now_ms(), &suppressed);
+    pthread_mutex_unlock(&reached->mutex);
+    if (!first)
         return;
     va_list args;
     va_start(args, format);
@@ -139,6 +143,7 @@ static void return_ticket(struct worker *w, struct to_edge *ticket)
     struct to_core *message = xcalloc(1, sizeof *message);
     message->kind = CORE_LEAVE;
     message->channel = ticket->channel;
+    message->login = ticket->login;
     ticket->channel = (struct channel){ 0 };
     worker_post(w, message);
 }
@@ -159,6 +164,10 @@ static void handle(struct worker *w, struct to_edge *m)
             session_login_denied(c);
         if (session)
             session_refuse(c, m->refusal);
+        break;
+    case EDGE_LOGIN_ENDED:
+        if (session)
+            session_login_ended(c, m->login);
         break;
     case EDGE_SERVER_LIST:
         adopt_server_list(w, m);
@@ -239,12 +248,11 @@ static void on_tick(uv_timer_t *timer)
 
 void worker_run(struct worker *w)
 {
+    pulse_beat(&w->stats.pulse, TICK_MS); /* whoever gets stuck on the way to its loop is seen, too */
     uv_timer_start(&w->tick, on_tick, TICK_MS, TICK_MS);
-    if (!start_lws(w)) {
-        /* Only memory or a broken installation can bring that about; viewers of other workers go on. */
-        log_room(w->log, LOG_ERROR, w->room, "libwebsockets can't be started");
+    if (!start_lws(w))
         accept_stop(w);
-    }
+    sem_post(&w->started);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     /* On a loop that isn't its own libwebsockets ends in two steps: its handles had to close first. */
     if (w->lws)
@@ -262,11 +270,13 @@ void worker_init(struct worker *w)
     uv_timer_init(&w->loop, &w->tick);
     w->wake.data = w->tick.data = w;
     mailbox_init(&w->inbox, &w->wake);
+    sem_init(&w->started, 0, 0);
 }
 
 void worker_finish(struct worker *w)
 {
     struct mail *next;
+    sem_destroy(&w->started);
     for (struct mail *mail = mailbox_take(&w->inbox); mail; mail = next) {
         next = mail->next;
         to_edge_free(CONTAINER_OF(mail, struct to_edge, mail));

@@ -26,6 +26,7 @@
 #include "edge/stats.h"
 
 #include <libwebsockets.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <uv.h>
 
@@ -34,7 +35,7 @@ struct edge_shared {
     atomic_uint connections; /* open now */
     atomic_ulong serial;     /* of the newest one */
     struct addresses *addresses;
-    struct limit_counts reached;
+    struct limits_reached reached;
     atomic_bool draining; /* nobody new is let in */
     unsigned descriptors; /* how many files the process may have open */
 };
@@ -98,10 +99,10 @@ struct worker {
     unsigned most;            /* connections since memory was last given back */
     uint64_t trim_at_ms;      /* 0: there is none to give back */
     uint64_t accept_again_ms; /* after the machine ran out of descriptors; 0: accepting */
-    struct log_burst limit_bursts[LIMIT_COUNT];
 
     struct lws_context *lws;
-    struct lws_vhost *vhost;
+    struct lws_vhost *vhost;  /* NULL: the library can't be started */
+    sem_t started;            /* posted when that is known; not libuv's, which ThreadSanitizer doesn't see */
     struct session *adopting; /* the one whose socket libwebsockets is being given */
     uint64_t deaf_look_ms;    /* when to look again for those who left while they weren't read */
 
@@ -131,7 +132,7 @@ void worker_run(struct worker *worker);
 /* When it is stopping and the last connection has gone, it ends. */
 void worker_connection_closed(struct worker *worker);
 void worker_post(struct worker *worker, struct to_core *message);
-/* Counts, and says so once in a burst. */
+/* Counts, and says so once in a burst, whichever worker's. */
 void worker_limit_reached(struct worker *worker, enum limit limit, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* ------------------ accept.c ------------------------------------------------------------------ */
@@ -159,6 +160,8 @@ void request_close_all(struct worker *worker);
 void session_open(struct connection *request, int fd, struct str bytes);
 void session_ticket(struct connection *connection, struct to_edge *ticket); /* empties it */
 void session_refuse(struct connection *connection, enum refusal refusal);
+/* It is shown nothing more of the server that it watches by this login, if it still does. */
+void session_login_ended(struct connection *connection, const struct login *login);
 /* One of its logins was wrong. */
 void session_login_denied(struct connection *connection);
 /* Counts them into the worker's statistics. */

@@ -246,6 +246,25 @@ static void stop_timer(const dback_host *host, int64_t timer)
         loop_stop_timer(&instance->loop, timer);
 }
 
+/* ------------------ health -------------------------------------------------------------------- */
+
+static void report_health(const dback_host *host, uint32_t health, dback_str text)
+{
+    struct instance *instance = instance_of(host);
+    struct instance_health now = { .state = health <= DBACK_HEALTH_DOWN ? health : DBACK_HEALTH_DEGRADED,
+                                   .since_ms = now_ms() };
+    row_copy_readable(now.text, sizeof now.text, text);
+    pthread_mutex_lock(&instance->mutex);
+    bool other_state = now.state != instance->health.state;
+    bool changed = other_state || strcmp(now.text, instance->health.text) != 0;
+    if (!other_state)
+        now.since_ms = instance->health.since_ms;
+    instance->health = now;
+    pthread_mutex_unlock(&instance->mutex);
+    if (changed)
+        voice_tell_health(&instance->voice, now.state, now.text);
+}
+
 static const void *extension(const dback_host *host, const char *name)
 {
     (void)host;
@@ -275,5 +294,6 @@ void host_fill(dback_host *host, struct instance *instance)
         .start_timer = start_timer,
         .stop_timer = stop_timer,
         .extension = extension,
+        .report_health = report_health,
     };
 }

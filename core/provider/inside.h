@@ -47,6 +47,7 @@ struct instance {
 
     /* Of the instance's thread; what the core reads of them is written before MAIL_CREATED. */
     struct image image;
+    struct file_identity identity; /* of the file that was copied; for others after MAIL_CREATED */
     struct judged judged;
     void *self;
     pthread_t own_thread;
@@ -64,6 +65,7 @@ struct instance {
     const char *busy_with;
     uint64_t busy_since_ms;
     struct holds holds;
+    struct instance_health health;
     TAILQ_HEAD(, watched) watched;
     bool has_thread;
     pthread_t last_thread; /* the one to join: the instance's, until it hands over to one that unloads */

@@ -28,6 +28,7 @@ struct instance *instance_start(const struct instance_config *config)
     atomic_init(&instance->references, 1);
     pthread_mutex_init(&instance->mutex, NULL);
     holds_init(&instance->holds);
+    instance->health.since_ms = now_ms();
     TAILQ_INIT(&instance->watched);
     int result = life_start(instance);
     if (result < 0) {
@@ -54,6 +55,11 @@ void instance_events_handled(struct instance *instance, size_t count)
 void instance_pause_events(struct instance *instance, bool paused)
 {
     outbox_pause(&instance->outbox, paused);
+}
+
+const struct file_identity *instance_file(const struct instance *instance)
+{
+    return &instance->identity;
 }
 
 const char *instance_name(const struct instance *instance)
@@ -180,7 +186,7 @@ void instance_waiting_for(struct instance *instance, struct text_buffer *out)
     if (instance->busy_with)
         text_appendf(out, "%s for %llu s", instance->busy_with,
                      (unsigned long long)((now_ms() - instance->busy_since_ms) / 1000));
-    else if (holds_count(&instance->holds) > 0)
+    else if (instance->stopping && holds_count(&instance->holds) > 0)
         holds_write(&instance->holds, out);
     else if (instance->stopping)
         text_append_literal(out, "its thread to end");
@@ -205,6 +211,13 @@ size_t instance_holds(struct instance *instance, struct text_buffer *reasons)
         holds_write(&instance->holds, reasons);
     pthread_mutex_unlock(&instance->mutex);
     return count;
+}
+
+void instance_health(struct instance *instance, struct instance_health *out)
+{
+    pthread_mutex_lock(&instance->mutex);
+    *out = instance->health;
+    pthread_mutex_unlock(&instance->mutex);
 }
 
 void instance_count(struct instance *instance, struct instance_counters *out)

@@ -103,6 +103,8 @@ void instance_events_handled(struct instance *instance, size_t count);
 /* What the entry says; valid after MAIL_CREATED with result 0. */
 const char *instance_name(const struct instance *instance);
 const char *instance_version(const struct instance *instance);
+/* Which file was loaded; all zero: none. */
+const struct file_identity *instance_file(const struct instance *instance);
 /* The minor version of the ABI that it was built for. */
 unsigned instance_abi_minor(const struct instance *instance);
 bool instance_pushes(const struct instance *instance);
@@ -122,8 +124,8 @@ char *question_copy(struct question *to, const struct question *from);
 /* [core] Asks; the answer is a MAIL_DONE with `request`. -EAGAIN: 16384 are open already (cancelled ones
  * count until the provider was told); -ESHUTDOWN: after instance_stop(). */
 int instance_ask(struct instance *instance, uint64_t request, const struct question *question);
-/* [core] From now on, or no longer, emit answers DBACK_BUSY: nothing is taken that may not be shown. What was taken
- * before is in the inbox. Requests go on. */
+/* [core] From now on, or no longer, emit answers DBACK_BUSY: nothing is taken that may not be shown. What was
+ * taken before is in the inbox. Requests go on. */
 void instance_pause_events(struct instance *instance, bool paused);
 /* [core] Nobody waits any more (deadline): no MAIL_DONE will follow from now on (one already in the inbox
  * may), what arrives is counted as late, cancel() is called unless the function hasn't been yet: then
@@ -146,6 +148,15 @@ void instance_waiting_for(struct instance *instance, struct text_buffer *out);
 uint64_t instance_busy_ms(struct instance *instance);
 /* [core] How many holds keep it loaded; their reasons are appended. */
 size_t instance_holds(struct instance *instance, struct text_buffer *reasons);
+
+/* How the provider says that it is, and since when. */
+struct instance_health {
+    uint32_t state; /* DBACK_HEALTH_* */
+    uint64_t since_ms;
+    char text[513]; /* "": it says nothing about it */
+};
+/* [any] */
+void instance_health(struct instance *instance, struct instance_health *out);
 
 /* late: answers for requests that are over (each request once, however many rows and calls); doubled: second
  * done() calls; invalid, busy: refused calls; events: taken ones. */

@@ -76,7 +76,8 @@ static int load(struct instance *instance, char *err)
     if (!instance->file)
         return judge_entry("its entry", instance->entry, SIZE_MAX, &instance->judged, err);
     char *copy = NULL;
-    int result = load_copy(instance->file, instance->runtime_dir, instance->name, &copy, err);
+    int result =
+        load_copy(instance->file, instance->runtime_dir, instance->name, &copy, &instance->identity, err);
     if (result < 0)
         return result;
     pthread_mutex_lock(&instance->mutex);

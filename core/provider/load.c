@@ -1,6 +1,8 @@
 /* See load.h. */
 #include "provider/load.h"
 
+#include "check/object_file.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,13 +29,7 @@ static int open_source(const char *file, struct stat *st, char *err)
         return fail(err, -code, "%s can't be read: %s; check the path and the permissions of d-back's user",
                     file, strerror(code));
     }
-    const char *wrong = NULL;
-    if (!S_ISREG(st->st_mode))
-        wrong = "is not a regular file; name the provider's .so file";
-    else if (st->st_size == 0)
-        wrong = "is empty; build or copy it anew";
-    else if ((uint64_t)st->st_size > IMAGE_SIZE_MAX)
-        wrong = "is larger than 256 MiB; strip it";
+    const char *wrong = object_file_fault(st);
     if (wrong) {
         close(fd);
         return fail(err, -EINVAL, "%s %s", file, wrong);
@@ -104,10 +100,10 @@ static int copy_bytes(int from, int to, uint64_t size, uint64_t *copied, bool *r
     return result;
 }
 
-static bool same_file_state(const struct stat *a, const struct stat *b)
+static bool is_same(const struct stat *before, const struct stat *after)
 {
-    return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+    const struct file_identity was = file_identity_of(before), is = file_identity_of(after);
+    return file_identity_equal(&was, &is);
 }
 
 static int fill_copy(const char *file, int from, const struct stat *before, const char *copy, int to,
@@ -120,13 +116,15 @@ static int fill_copy(const char *file, int from, const struct stat *before, cons
     if (result < 0)
         return fail(err, result, "%s: can't %s %s: %s", file, reading ? "read" : "write its private copy",
                     reading ? file : copy, strerror(-result));
-    if (fstat(from, &after) < 0 || !same_file_state(before, &after) || copied != (uint64_t)before->st_size)
+    if (fstat(from, &after) < 0 || !is_same(before, &after) || copied != (uint64_t)before->st_size)
         return fail(err, -EAGAIN, "%s changed while it was being copied; try again when it is complete",
                     file);
-    return elf_check(file, to, copied, err);
+    const char *wrong = object_head_fault(to, copied);
+    return wrong ? fail(err, -ENOEXEC, "%s %s", file, wrong) : 0;
 }
 
-int load_copy(const char *file, const char *runtime_dir, const char *name, char **copy, char *err)
+int load_copy(const char *file, const char *runtime_dir, const char *name, char **copy,
+              struct file_identity *identity, char *err)
 {
     struct stat st;
     int from = open_source(file, &st, err);
@@ -144,6 +142,7 @@ int load_copy(const char *file, const char *runtime_dir, const char *name, char 
         free(path);
     } else {
         *copy = path;
+        *identity = file_identity_of(&st);
     }
 close_source:
     close(from);

@@ -8,15 +8,15 @@
 #define DBACK_PROVIDER_LOAD_H
 
 #include "base/base.h"
+#include "base/file_identity.h"
 
 #include <dback/provider.h>
 
-#define IMAGE_SIZE_MAX (256u << 20)
-
-/* Copies `file` into `runtime_dir` (mode 0500) and looks at its ELF headers. 0 and the copy's absolute path
- * (free it; the file is the caller's to unlink), or a negative errno with a sentence. `name` becomes part of
- * the copy's. */
-int load_copy(const char *file, const char *runtime_dir, const char *name, char **copy, char *err);
+/* Copies `file` into `runtime_dir` (mode 0500) and looks at its ELF headers. 0, the copy's absolute path
+ * (free it; the file is the caller's to unlink) and which file it was, or a negative errno with a sentence.
+ * `name` becomes part of the copy's. */
+int load_copy(const char *file, const char *runtime_dir, const char *name, char **copy,
+              struct file_identity *identity, char *err);
 
 struct image {
     void *handle;
@@ -28,9 +28,5 @@ struct image {
 int load_open(const char *file, const char *copy, struct image *out, char *err);
 /* Of a zeroed image: does nothing. Runs the object's destructors. */
 void load_close(struct image *image);
-
-/* load.c's look at the ELF headers of `fd`, `size` bytes long: is it a shared object for this machine, and
- * complete? A truncated one would raise SIGBUS in the middle of dlopen(). */
-int elf_check(const char *file, int fd, uint64_t size, char *err);
 
 #endif

@@ -27,8 +27,8 @@ void outbox_init(struct outbox *outbox, uv_async_t *wake, size_t event_limit);
 void outbox_finish(struct outbox *outbox);
 /* [any] From now on only outbox_post_last() gets through. */
 void outbox_close(struct outbox *outbox);
-/* [any] From now on, or no longer, events are answered DBACK_BUSY. Those that were taken before are in the inbox when
- * it returns. */
+/* [any] From now on, or no longer, events are answered DBACK_BUSY. Those that were taken before are in the
+ * inbox when it returns. */
 void outbox_pause(struct outbox *outbox, bool paused);
 /* [any] Takes the mail. False: closed, it was dropped. */
 bool outbox_post(struct outbox *outbox, struct instance_mail *mail);

@@ -118,7 +118,7 @@ int32_t row_check_event(const dback_event *event, struct checked_event *checked,
     checked->kind = event->kind;
     if (event->kind == DBACK_EVENT_SERVERS_CHANGED)
         return DBACK_OK;
-    if (event->kind < DBACK_EVENT_MESSAGE || event->kind > DBACK_EVENT_USERS_CHANGED)
+    if (event->kind < DBACK_EVENT_MESSAGE || event->kind > DBACK_EVENT_LOGIN_ENDED)
         return refuse(fault, "event kind %u isn't one of DBACK_EVENT_*", event->kind);
     int32_t result =
         row_check_text("server", MEMBER(dback_event, event, server), 1, ID_MAX, &checked->server, fault);
@@ -135,6 +135,7 @@ int32_t row_check_event(const dback_event *event, struct checked_event *checked,
     case DBACK_EVENT_USER:
         return check_user(user, false, &checked->user, fault);
     case DBACK_EVENT_USER_GONE:
+    case DBACK_EVENT_LOGIN_ENDED:
         return check_user(user, true, &checked->user, fault);
     case DBACK_EVENT_CLIENT_ID:
         return row_check_text("text", text, 0, ID_MAX, &checked->text, fault);

@@ -8,6 +8,7 @@
 #define DBACK_PROVIDER_VOICE_H
 
 #include "base/log.h"
+#include "base/rate.h"
 
 #include <pthread.h>
 
@@ -18,6 +19,8 @@ struct voice {
     struct log *log; /* NULL: silenced */
     char room[80];
     struct log_burst bursts[COMPLAIN_COUNT];
+    struct rate health; /* how often it may say how it is */
+    uint64_t health_untold;
 };
 
 void voice_init(struct voice *voice, struct log *log, const char *name);
@@ -28,5 +31,7 @@ void voice_silence(struct voice *voice);
 void voice_say(struct voice *voice, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 /* [any] A warning, at most one line of a kind in a burst. */
 void voice_complain(struct voice *voice, enum complaint kind, const char *format, ...) PRINTF_LIKE(3, 4);
+/* [any] It is another now: DBACK_HEALTH_*, and what it says about it. */
+void voice_tell_health(struct voice *voice, uint32_t health, const char *text);
 
 #endif

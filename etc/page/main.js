@@ -197,10 +197,11 @@ function onError(frame) {
   if (refused && door.server?.id === refused.id && door.refuse(frame.text))
     return;
   notice(frame.text);
-  if (here)
+  if (here && refused)
     return;
+  /* Unasked it is the end of a login: nothing more of this server will come. */
   home = null;
-  if (refused && refused.id !== null)
+  if (!refused || refused.id !== null)
     join(null);
 }
 

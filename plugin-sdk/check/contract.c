@@ -25,6 +25,9 @@ const struct contract contracts[CLAUSE_COUNT] = {
     [CLAUSE_RESULT] = { "done()", "DBACK_OK, DBACK_PASS, or an error below 0 with its reason in `why`" },
     [CLAUSE_ASKED] = { "put_*()", "malformed, or not what was asked for" },
     [CLAUSE_GROWTH] = { "GROWTH", "members are only ever appended" },
+    [CLAUSE_LATER_MEMBER] = { "GROWTH",
+                              "All members of 1.0 are always there; ask for later ones before you use "
+                              "them." },
     [CLAUSE_CREATE] = { "create()", "Answer DBACK_OK, or below 0 with a sentence in `error`" },
     [CLAUSE_CREATE_FAILED] = { "create()", "After an error neither quiesce() nor destroy() is called" },
     [CLAUSE_INSTANCES] = { "create()", "There may be more than one instance in a process, and a new one is "
@@ -42,6 +45,11 @@ const struct contract contracts[CLAUSE_COUNT] = {
     [CLAUSE_FILE] = { "put_file()", "an absolute path of a readable regular file" },
     [CLAUSE_LIMIT] = { "put_*()", "stop, and say done() all the same" },
     [CLAUSE_EVENT] = { "emit()", "DBACK_INVALID: malformed." },
+    [CLAUSE_NEW_EVENT] = { "dback_event", "since 1.1; an older host refuses it" },
+    [CLAUSE_HEALTH] = { "report_health()",
+                        "`health` is one of DBACK_HEALTH_* (unknown numbers count as DEGRADED), "
+                        "`text` (at most 512 bytes) a sentence for the operator that names what "
+                        "is wrong and the way out" },
     [CLAUSE_ROSTER] = { "dback_event", "Someone who isn't on the roster is not heard" },
     [CLAUSE_BUSY] = { "emit()", "wait a little (a timer) and call again, or let it go" },
     [CLAUSE_HOLD] = { "hold()", "Keep this instance from being destroyed until release()" },

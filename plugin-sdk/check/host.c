@@ -1,4 +1,4 @@
-/* The host itself: its life, the log, events and holds. See host.h. */
+/* The host itself: its life, the log, events, holds and health. See host.h. */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -103,7 +103,7 @@ static struct check_event *copy_event(const dback_event *event)
     dback_user user = DBACK_USER_INIT;
     if (!taken)
         abort();
-    if (kind == DBACK_EVENT_MESSAGE || kind == DBACK_EVENT_USER_GONE)
+    if (kind == DBACK_EVENT_MESSAGE || kind == DBACK_EVENT_USER_GONE || kind == DBACK_EVENT_LOGIN_ENDED)
         user.uid = event->user->uid;
     taken->kind = kind;
     taken->user = check_copy_user(kind == DBACK_EVENT_USER ? event->user : &user);
@@ -138,6 +138,10 @@ static int32_t emit(const dback_host *interface, const dback_event *event)
         result = DBACK_LATE;
     } else if (fault) {
         result = check_refuse(host, CLAUSE_EVENT, fault);
+    } else if (event->kind == DBACK_EVENT_LOGIN_ENDED && interface->minor < 1) {
+        result =
+            check_refuse(host, CLAUSE_NEW_EVENT,
+                         "LOGIN_ENDED for a host of 1.0, which doesn't know it: look at host->minor first");
     } else if (host->events_waiting >= host->event_limit) {
         host->counters.busy++;
         result = DBACK_BUSY;
@@ -221,6 +225,38 @@ const char *check_host_wait_for_holds(struct check_host *host, int ms)
     }
 }
 
+/* ---------------------------------------------------------------- health ------------------- */
+
+const char *const check_health_names[3] = { "ok", "degraded", "down" };
+
+static void report_health(const dback_host *interface, uint32_t health, dback_str text)
+{
+    struct check_host *host = check_host_of(interface);
+    struct check_health *now = &host->health;
+    struct check_health said = { .state = health <= DBACK_HEALTH_DOWN ? health : DBACK_HEALTH_DEGRADED,
+                                 .odd = check_health_oddity(health, text) };
+    if (!check_text_fits(text, 0, 512))
+        text = dback_text("(a text that d-back has to mend)");
+    snprintf(said.text, sizeof said.text, "%.*s", (int)text.len, text.len ? text.ptr : "");
+    pthread_mutex_lock(&host->lock);
+    check_is_alive(host, "report_health()");
+    bool is_new = said.state != now->state || strcmp(said.text, now->text) != 0;
+    said.reports = now->reports + 1;
+    said.odd = now->odd ? now->odd : said.odd;
+    *now = said;
+    pthread_mutex_unlock(&host->lock);
+    if (is_new && host->log)
+        fprintf(host->log, "HEALTH %s: %s\n", check_health_names[said.state], said.text);
+}
+
+struct check_health check_host_health(struct check_host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    struct check_health health = host->health;
+    pthread_mutex_unlock(&host->lock);
+    return health;
+}
+
 /* ---------------------------------------------------------------- the loop's functions ------ */
 
 static int64_t watch_fd(const dback_host *interface, int fd, uint32_t events, dback_fd_callback callback,
@@ -295,6 +331,7 @@ struct check_host *check_host_new(FILE *log, size_t event_limit)
         .start_timer = start_timer,
         .stop_timer = stop_timer,
         .extension = extension,
+        .report_health = report_health,
     };
     check_answers_install(&host->interface);
     return host;

@@ -57,6 +57,15 @@ struct check_answer {
     bool has_bytes;
 };
 
+/* How the provider has said that it is, as d-back would show it. */
+struct check_health {
+    uint32_t state; /* DBACK_HEALTH_* */
+    char text[513];
+    unsigned reports;
+    const char *odd; /* what was odd about one of them; NULL: nothing */
+};
+extern const char *const check_health_names[3];
+
 struct check_counters {
     uint64_t problems, late, invalid, busy, events;
 };
@@ -104,6 +113,7 @@ struct check_belongings {
 struct check_belongings check_host_belongings(struct check_host *host);
 
 /* [any] */
+struct check_health check_host_health(struct check_host *host);
 struct check_counters check_host_count(struct check_host *host);
 
 #endif

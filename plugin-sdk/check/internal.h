@@ -33,6 +33,7 @@ struct check_host {
     size_t events_waiting;
     struct hold holds[MOST_HOLDS];
     bool quiesced, destroyed, stingy;
+    struct check_health health;
     struct check_counters counters;
     check_fault_callback on_fault; /* NULL: faults are lines of the log */
     void *on_fault_arg;
@@ -54,6 +55,8 @@ const char *check_uid_fault(const dback_user *user); /* where nothing else of th
 const char *check_user_fault(const dback_user *user);
 const char *check_server_fault(const dback_server *server);
 const char *check_event_fault(const dback_event *event);
+/* Not wrong, but nobody can want it. */
+const char *check_health_oddity(uint32_t health, dback_str text);
 
 /* ---- answers.c ---- */
 

@@ -114,6 +114,7 @@ const char *check_event_fault(const dback_event *event)
     case DBACK_EVENT_USER:
         return check_user_fault(user);
     case DBACK_EVENT_USER_GONE:
+    case DBACK_EVENT_LOGIN_ENDED:
         return check_uid_fault(user);
     case DBACK_EVENT_CLIENT_ID:
         return check_text_fits(text, 0, 64) ? NULL : "a client id that isn't at most 64 bytes of UTF-8";
@@ -122,4 +123,16 @@ const char *check_event_fault(const dback_event *event)
     default:
         return "an event whose kind is none of DBACK_EVENT_*";
     }
+}
+
+const char *check_health_oddity(uint32_t health, dback_str text)
+{
+    if (health > DBACK_HEALTH_DOWN)
+        return "it reports a health that is none of DBACK_HEALTH_*, which counts as degraded";
+    if (!check_text_fits(text, 0, 512))
+        return "it reports its health in a text that isn't at most 512 bytes of UTF-8: d-back cuts it, "
+               "with ? for what can't be shown";
+    if (health != DBACK_HEALTH_OK && text.len == 0)
+        return "it reports that it isn't well without a word: nobody knows what to do then";
+    return NULL;
 }

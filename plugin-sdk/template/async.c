@@ -132,6 +132,8 @@ static void on_readable(void *arg, int fd, uint32_t events)
         take_bytes(it, bytes, (size_t)n);
 }
 
+/* While a new instance takes over from an old one both read the pipe, and each line goes to one of them;
+ * who was in the hall is forgotten. A real source would be asked anew for all that is, in users(). */
 static int open_feed(struct instance *it, char *error, size_t error_size)
 {
     /* For writing, too: then it never ends, whoever comes and goes at the other end. */
@@ -251,8 +253,7 @@ static void on_answer(void *arg)
     forget(pending);
 }
 
-/* Here somebody far away would be asked. What is needed of `login` is copied: it is lent for this call only.
- */
+/* Here somebody far away would be asked. What is needed of `login` is copied: it is lent for this call. */
 static void validate(void *self, dback_request request, const dback_login *login)
 {
     struct instance *it = self;

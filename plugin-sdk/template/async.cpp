@@ -90,6 +90,8 @@ class Watched
 class Instance
 {
   public:
+    /* While a new instance takes over from an old one both read the pipe, and each line goes to one of them;
+     * who was in the hall is forgotten. A real source would be asked anew for all that is, in users(). */
     Instance(const dback_host *host, string_view options) : host_(host)
     {
         std::string path = read_options(options);

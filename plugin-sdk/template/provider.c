@@ -6,8 +6,8 @@
  * whole contract.
  *
  * Two rules carry everything else:
- *   1. All functions of this file run on one thread, one at a time. No locks are needed, and a function may
- * take its time.
+ *   1. All functions of this file run on one thread, one at a time. No locks are needed, and a function
+ *      may take its time.
  *   2. Each request must lead to exactly one done(): in the function itself, as here, or later.
  */
 #include <dback/provider.h>
@@ -43,8 +43,7 @@ static const struct person people[] = {
 
 /* ---- options: the `options` group of d-back.cfg, as JSON text ---- */
 
-/* Says no to what it doesn't understand: a mistyped option that is silently ignored costs its owner an
- * evening. */
+/* Says no to what it doesn't understand: a mistyped option that is ignored costs its owner an evening. */
 static int read_options(struct instance *it, dback_str json, char *error, size_t error_size)
 {
     const char *key = NULL;
@@ -142,8 +141,7 @@ static void users(void *self, dback_request request, dback_str server)
     host->done(host, request, result, dback_text(""));
 }
 
-/* Equal? Takes the same time wherever the first difference is, so that a key can't be guessed byte by byte.
- */
+/* Equal? Takes the same time wherever the first difference is: a key can't be guessed byte by byte. */
 static int same_secret(dback_str text, const char *secret)
 {
     unsigned char difference = 0;

@@ -6,8 +6,8 @@
  * whole contract.
  *
  * Three rules carry everything else:
- *   1. All functions of this file run on one thread, one at a time. No locks are needed, and a function may
- * take its time.
+ *   1. All functions of this file run on one thread, one at a time. No locks are needed, and a function
+ *      may take its time.
  *   2. Each request must lead to exactly one done(): in the function itself, as here, or later.
  *   3. No exception may leave a function that d-back calls: see answering() and create().
  */
@@ -54,8 +54,7 @@ constexpr std::array<Person, 3> people{ {
     { "3", "ghost", "#ecf0f1", DBACK_STATUS_DND },
 } };
 
-/* Equal? Takes the same time wherever the first difference is, so that a key can't be guessed byte by byte.
- */
+/* Equal? Takes the same time wherever the first difference is: a key can't be guessed byte by byte. */
 bool same_secret(string_view text, string_view secret)
 {
     unsigned char difference = 0;

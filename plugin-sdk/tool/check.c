@@ -132,7 +132,7 @@ static bool read_option(struct arguments *a, int option)
         plan->options = optarg;
         return true;
     case 'v':
-        a->form = REPORT_ALL_LINES;
+        a->form = a->form == REPORT_JSON ? REPORT_JSON : REPORT_ALL_LINES; /* JSON has it all anyway */
         return true;
     case 'j':
         a->form = REPORT_JSON;

@@ -229,12 +229,13 @@ static void validate(struct life *life)
     }
     known_finish(&known);
     if (judged == 0)
-        trial_skip(trial, "none of its servers has DBACK_SERVER_PASSWORDED; name one that has with --server");
+        trial_skip(trial, "none of its servers is passworded; name one that is with --server");
     else if ((plan->token || plan->password) && opened == 0)
         trial_fail(trial, CLAUSE_OPENS, "the login that was given opens none of its servers");
     else
         trial_sum_up(trial, "%u server%s%s", judged, judged == 1 ? "" : "s",
-                     opened ? ", the login opens some" : "; try a good login with --token and --user");
+                     opened ? ", the login opens some"
+                            : "; try a good login: --token and --user, or --password");
 }
 
 void check_validate(struct trial *trial, const struct plan *plan)

@@ -1,4 +1,4 @@
-/* Checks of what a provider says without being asked. */
+/* Checks of what a provider says without being asked: its events, and how it is. */
 #include "checks.h"
 
 #include <stdio.h>
@@ -55,7 +55,7 @@ struct scene {
     struct known known;
     struct roster rosters[PLAN_SERVERS];
     size_t seen, unheard, unnamed, elsewhere;
-    size_t by_kind[DBACK_EVENT_USERS_CHANGED + 1];
+    size_t by_kind[DBACK_EVENT_LOGIN_ENDED + 1];
 };
 
 static void learn_roster(struct scene *scene, size_t index)
@@ -71,8 +71,8 @@ static void learn_roster(struct scene *scene, size_t index)
 
 static void show(const struct scene *scene, const struct check_event *event)
 {
-    static const char *const kinds[] = { "",          "message",         "user",         "user gone",
-                                         "client id", "servers changed", "users changed" };
+    static const char *const kinds[] = { "",          "message",         "user",          "user gone",
+                                         "client id", "servers changed", "users changed", "login ended" };
     if (scene->seen < SHOWN)
         trial_note(scene->life->subject->trial,
                    "%s server=%s uid=%s name=\"%s\" status=%u channel=%s text=\"%.200s\"", kinds[event->kind],
@@ -148,6 +148,16 @@ static void close_scene(struct scene *scene)
     known_finish(&scene->known);
 }
 
+static void judge_health(struct life *life)
+{
+    const struct check_health health = check_host_health(life->host);
+    if (health.reports)
+        trial_note(life->subject->trial, "its health is %s: %s", check_health_names[health.state],
+                   health.text);
+    if (health.odd)
+        trial_warn(life->subject->trial, CLAUSE_HEALTH, "%s", health.odd);
+}
+
 static void events(struct life *life)
 {
     struct trial *trial = life->subject->trial;
@@ -171,8 +181,9 @@ static void events(struct life *life)
                  scene.by_kind[DBACK_EVENT_MESSAGE],
                  scene.by_kind[DBACK_EVENT_USER] + scene.by_kind[DBACK_EVENT_USER_GONE],
                  scene.by_kind[DBACK_EVENT_CLIENT_ID] + scene.by_kind[DBACK_EVENT_SERVERS_CHANGED] +
-                     scene.by_kind[DBACK_EVENT_USERS_CHANGED],
+                     scene.by_kind[DBACK_EVENT_USERS_CHANGED] + scene.by_kind[DBACK_EVENT_LOGIN_ENDED],
                  life->subject->plan->run_ms / 1000.0);
+    judge_health(life);
     close_scene(&scene);
 }
 
@@ -200,7 +211,7 @@ void check_busy(struct trial *trial, const struct plan *plan)
         take_all(&scene);
     }
     if (refused)
-        trial_sum_up(trial, "%llu events were refused, %zu came through", refused, scene.seen);
+        trial_sum_up(trial, "%llu refused, then %zu came through", refused, scene.seen);
     else
         trial_skip(trial, "it emitted less than two events in %.1f s; --run gives it longer",
                    plan->run_ms / 1000.0);

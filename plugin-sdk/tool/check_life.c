@@ -190,35 +190,6 @@ void check_together(struct trial *trial, const struct plan *plan)
     known_finish(&after);
 }
 
-/* ------------------ a newer host -------------------------------------------------------------- */
-
-void check_newer_host(struct trial *trial, const struct plan *plan)
-{
-    struct newer_host {
-        dback_host base;
-        void *later[4];
-    } *newer = calloc(1, sizeof *newer);
-    struct subject subject;
-    struct known known;
-    struct life life = { .host = check_host_new(stdout, 1000) };
-    char error[ERROR_SIZE];
-    if (!newer || !subject_load(&subject, trial, plan))
-        return;
-    newer->base = *check_host_interface(life.host);
-    newer->base.size = (uint32_t)sizeof *newer;
-    newer->base.minor = DBACK_ABI_MINOR + 1;
-    if (life_create(&life, &subject, &newer->base, plan->options, error, sizeof error) < 0) {
-        trial_fail(trial, CLAUSE_GROWTH, "with a host of %d.%d create() failed: %s", DBACK_ABI_MAJOR,
-                   DBACK_ABI_MINOR + 1, *error ? error : "without a word");
-        return;
-    }
-    subject_learn(&life, &known);
-    watch_all(&life, &known, 1);
-    life_run(&life, 50);
-    known_finish(&known);
-    life_end(&life);
-}
-
 /* ------------------ what is left behind ------------------------------------------------------- */
 
 /* On a thread of its own, as in d-back: what the allocator keeps for a thread goes with it, and doesn't look

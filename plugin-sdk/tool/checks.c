@@ -21,5 +21,6 @@ const struct check checks[] = {
     { "cycles", "a hundred lives leave nothing behind", -1, check_cycles },
     { "unload", "nothing of it runs on after destroy()", -1, check_unload },
     { "newer-host", "a host of the next minor version", -1, check_newer_host },
+    { "older-host", "a host of the oldest version that it says it can live with", -1, check_older_host },
 };
 const size_t check_count = sizeof checks / sizeof checks[0];

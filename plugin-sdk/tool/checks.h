@@ -19,7 +19,6 @@ extern const size_t check_count;
 void check_create(struct trial *trial, const struct plan *plan);
 void check_options(struct trial *trial, const struct plan *plan);
 void check_together(struct trial *trial, const struct plan *plan);
-void check_newer_host(struct trial *trial, const struct plan *plan);
 void check_cycles(struct trial *trial, const struct plan *plan);
 void check_unload(struct trial *trial, const struct plan *plan);
 /* check_answers.c */
@@ -35,6 +34,9 @@ void check_stingy(struct trial *trial, const struct plan *plan);
 /* check_events.c */
 void check_events(struct trial *trial, const struct plan *plan);
 void check_busy(struct trial *trial, const struct plan *plan);
+/* check_versions.c */
+void check_newer_host(struct trial *trial, const struct plan *plan);
+void check_older_host(struct trial *trial, const struct plan *plan);
 /* check_load.c */
 void check_many(struct trial *trial, const struct plan *plan);
 void check_late(struct trial *trial, const struct plan *plan);

@@ -1,6 +1,8 @@
 /* See elf_image.h. */
 #include "elf_image.h"
 
+#include "../check/object_file.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LARGEST (256u << 20) /* as d-back */
-#define MOST_SEGMENTS 256
 #define MOST_DYNAMIC 4096
 
 /* Relocations that lead to this object itself, and those that lead to a symbol. */
@@ -28,32 +28,9 @@ static const struct {
     { EM_S390, R_390_RELATIVE, R_390_64, R_390_GLOB_DAT, "s390x" },
     { EM_386, R_386_RELATIVE, R_386_32, R_386_GLOB_DAT, "i386" },
     { EM_ARM, R_ARM_RELATIVE, R_ARM_ABS32, R_ARM_GLOB_DAT, "arm" },
+    { EM_NONE, UINT32_MAX, UINT32_MAX, UINT32_MAX, "an unknown machine" }, /* the last: all others */
 };
 #define MACHINES (sizeof machines / sizeof machines[0])
-
-#if defined(__x86_64__)
-#define MACHINE_HERE EM_X86_64
-#elif defined(__aarch64__)
-#define MACHINE_HERE EM_AARCH64
-#elif defined(__riscv)
-#define MACHINE_HERE EM_RISCV
-#elif defined(__powerpc64__)
-#define MACHINE_HERE EM_PPC64
-#elif defined(__s390x__)
-#define MACHINE_HERE EM_S390
-#elif defined(__i386__)
-#define MACHINE_HERE EM_386
-#elif defined(__arm__)
-#define MACHINE_HERE EM_ARM
-#else
-#error "tell elf_image.c the relocations of this machine"
-#endif
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define BYTE_ORDER_HERE ELFDATA2LSB
-#else
-#define BYTE_ORDER_HERE ELFDATA2MSB
-#endif
 
 /* Symbols with the texts of their names; `count` of them lie within the file. */
 struct table {
@@ -68,7 +45,7 @@ struct elf_image {
     size_t size;
     size_t machine; /* index */
     ElfW(Ehdr) head;
-    ElfW(Phdr) segments[MOST_SEGMENTS];
+    ElfW(Phdr) segments[OBJECT_FILE_SEGMENTS];
     size_t segment_count;
     ElfW(Dyn) dynamic[MOST_DYNAMIC];
     size_t dynamic_count;
@@ -206,81 +183,69 @@ static void find_all_symbols(struct elf_image *image)
 
 /* ------------------ opening ------------------------------------------------------------------- */
 
-static unsigned char *read_file(const char *file, size_t *size, char *err, size_t err_size)
+static unsigned char *read_bytes(int fd, size_t size)
 {
-    struct stat st;
-    unsigned char *bytes = NULL;
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not make it wait */
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        snprintf(err, err_size, "it can't be read: %s", strerror(errno));
-    } else if (!S_ISREG(st.st_mode)) {
-        snprintf(err, err_size, "it is not a regular file; name the provider's .so file");
-    } else if (st.st_size == 0 || st.st_size > (off_t)LARGEST) {
-        snprintf(err, err_size,
-                 st.st_size ? "it is larger than 256 MiB; strip it" : "it is empty; build it anew");
-    } else {
-        *size = (size_t)st.st_size;
-        bytes = malloc(*size);
-        for (size_t have = 0; bytes && have < *size;) {
-            ssize_t n = read(fd, bytes + have, *size - have);
-            if (n <= 0 && !(n < 0 && errno == EINTR)) {
-                snprintf(err, err_size, "it became shorter while it was read; try again when it is complete");
-                free(bytes);
-                bytes = NULL;
-                break;
-            }
-            have += n > 0 ? (size_t)n : 0;
+    unsigned char *bytes = malloc(size);
+    for (size_t have = 0; bytes && have < size;) {
+        ssize_t n = read(fd, bytes + have, size - have);
+        if (n <= 0 && !(n < 0 && errno == EINTR)) {
+            free(bytes);
+            return NULL;
         }
+        have += n > 0 ? (size_t)n : 0;
     }
-    if (fd >= 0)
-        close(fd);
     return bytes;
 }
 
-/* NULL, or what is wrong; the same questions in the same order as d-back asks. */
-static const char *read_head(struct elf_image *image)
+static bool read_file(struct elf_image *image, int fd, char *err, size_t err_size)
+{
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        snprintf(err, err_size, "it can't be read: %s", strerror(errno));
+        return false;
+    }
+    const char *fault = object_file_fault(&st);
+    image->size = (size_t)st.st_size;
+    if (!fault)
+        fault = object_head_fault(fd, image->size);
+    if (!fault && !(image->bytes = read_bytes(fd, image->size)))
+        fault = "became shorter while it was read; try again when it is complete";
+    if (fault)
+        snprintf(err, err_size, "it %s", fault);
+    return !fault;
+}
+
+/* It was looked at as a file; what was read may be another one by now. */
+static void take_head(struct elf_image *image)
 {
     ElfW(Ehdr) *head = &image->head;
-    if (image->size < sizeof *head || memcmp(image->bytes, ELFMAG, SELFMAG) != 0)
-        return "it is not a shared object (no ELF file); name the provider's .so file";
     memcpy(head, image->bytes, sizeof *head);
-    while (image->machine < MACHINES && machines[image->machine].machine != head->e_machine)
+    while (image->machine < MACHINES - 1 && machines[image->machine].machine != head->e_machine)
         image->machine++;
-    if (head->e_ident[EI_CLASS] != __ELF_NATIVE_CLASS / 32 || head->e_ident[EI_DATA] != BYTE_ORDER_HERE ||
-        head->e_machine != MACHINE_HERE)
-        return "it is built for another kind of machine; build it on or for this one";
-    if (head->e_type != ET_DYN)
-        return "it is an ELF file, but not a shared object; link it with -shared";
-    const unsigned char *from = at_offset(image, head->e_phoff, head->e_phnum, sizeof(ElfW(Phdr)));
-    if (head->e_phentsize != sizeof(ElfW(Phdr)) || head->e_phnum == 0 || head->e_phnum > MOST_SEGMENTS)
-        return "it is damaged (its program headers make no sense); build it anew";
-    memcpy(image->segments, from ? from : image->bytes, from ? head->e_phnum * sizeof(ElfW(Phdr)) : 0);
-    image->segment_count = from ? head->e_phnum : 0;
-    for (size_t i = 0; i < image->segment_count; i++) {
-        const ElfW(Phdr) *s = &image->segments[i];
-        if (s->p_offset > image->size || (s->p_type != PT_NULL && s->p_filesz > image->size - s->p_offset))
-            from = NULL;
-    }
-    return from ? NULL : "it is incomplete (it ends before its contents do); build or copy it anew";
+    size_t count = head->e_phnum < OBJECT_FILE_SEGMENTS ? head->e_phnum : OBJECT_FILE_SEGMENTS;
+    const unsigned char *from = at_offset(image, head->e_phoff, count, sizeof(ElfW(Phdr)));
+    image->segment_count = from ? count : 0;
+    if (from)
+        memcpy(image->segments, from, count * sizeof(ElfW(Phdr)));
 }
 
 struct elf_image *elf_open(const char *file, char *err, size_t err_size)
 {
     struct elf_image *image = calloc(1, sizeof *image);
-    if (!image)
-        return NULL;
-    image->bytes = read_file(file, &image->size, err, err_size);
-    const char *wrong = image->bytes ? read_head(image) : "";
-    if (*(wrong ? wrong : ""))
-        snprintf(err, err_size, "%s", wrong);
-    if (wrong) {
-        elf_close(image);
-        return NULL;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not make it wait */
+    bool good = image && read_file(image, fd, err, err_size);
+    if (good) {
+        take_head(image);
+        find_dynamic(image);
+        find_exports(image);
+        find_all_symbols(image);
     }
-    find_dynamic(image);
-    find_exports(image);
-    find_all_symbols(image);
-    return image;
+    if (fd >= 0)
+        close(fd);
+    if (good)
+        return image;
+    elf_close(image);
+    return NULL;
 }
 
 void elf_close(struct elf_image *image)
@@ -297,7 +262,7 @@ size_t elf_file_size(const struct elf_image *image)
 
 const char *elf_machine(const struct elf_image *image)
 {
-    return image->machine < MACHINES ? machines[image->machine].name : "an unknown machine";
+    return machines[image->machine].name;
 }
 
 /* ------------------ symbols ------------------------------------------------------------------- */

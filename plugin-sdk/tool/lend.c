@@ -13,6 +13,7 @@ struct loan {
     char *begin; /* NULL: free */
     size_t pages;
     size_t used_pages; /* in front of the forbidden one */
+    enum lend_fault beyond;
     int over;
 };
 static struct loan loans[REMEMBERED];
@@ -23,16 +24,25 @@ static size_t page_size(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static char *borrow(size_t len)
+/* Those that are still lent are passed over, as long as there are others. */
+static struct loan *next_place(void)
+{
+    struct loan *loan = &loans[next_loan++ % REMEMBERED];
+    for (unsigned i = 0; i < REMEMBERED && loan->begin && !loan->over; i++)
+        loan = &loans[next_loan++ % REMEMBERED];
+    return loan;
+}
+
+static char *borrow(size_t len, enum lend_fault beyond)
 {
     size_t page = page_size(), used = (len + page - 1) / page;
     char *begin = mmap(NULL, (used + 1) * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (begin == MAP_FAILED || mprotect(begin + used * page, page, PROT_NONE) < 0)
         abort();
-    struct loan *loan = &loans[next_loan++ % REMEMBERED];
+    struct loan *loan = next_place();
     if (loan->begin && loan->over)
         munmap(loan->begin, loan->pages * page);
-    *loan = (struct loan){ begin, used + 1, used, 0 };
+    *loan = (struct loan){ begin, used + 1, used, beyond, 0 };
     return begin + used * page - len;
 }
 
@@ -53,7 +63,7 @@ dback_str lend(const void *bytes, size_t len)
     dback_str lent = { NULL, len };
     if (len == 0)
         return lent;
-    char *copy = borrow(len);
+    char *copy = borrow(len, LEND_BEYOND);
     memcpy(copy, bytes, len);
     lent.ptr = copy;
     return lent;
@@ -70,9 +80,19 @@ void lend_back(dback_str lent)
         give_back(lent.ptr);
 }
 
+const void *lend_struct(const void *from, size_t size)
+{
+    return memcpy(borrow(size, LEND_BEYOND_STRUCT), from, size);
+}
+
+void lend_struct_back(const void *lent)
+{
+    give_back(lent);
+}
+
 char *lend_room(size_t size)
 {
-    char *room = borrow(size);
+    char *room = borrow(size, LEND_BEYOND);
     memset(room, 0, size);
     return room;
 }
@@ -89,7 +109,7 @@ enum lend_fault lend_judge(const void *address)
     for (unsigned i = 0; i < REMEMBERED; i++) {
         const struct loan *loan = &loans[i];
         if (loan->begin && at >= loan->begin && at < loan->begin + loan->pages * page)
-            return loan->over ? LEND_AFTER : LEND_BEYOND;
+            return loan->over ? LEND_AFTER : loan->beyond;
     }
     return LEND_NONE;
 }

@@ -163,9 +163,9 @@ static void ask_validate(struct life *life, dback_request request, const struct 
     login.user_json = lend_bytes(q->user_json);
     login.password = lend_bytes(q->password);
     login.peer = lend_text("127.0.0.1");
-    dback_str lent = lend(&login, sizeof login); /* the struct itself is borrowed, too */
-    life->subject->vtable.validate(life->self, request, (const dback_login *)(const void *)lent.ptr);
-    lend_back(lent);
+    const dback_login *lent = lend_struct(&login, sizeof login); /* it is borrowed, too */
+    life->subject->vtable.validate(life->self, request, lent);
+    lend_struct_back(lent);
     lend_back(login.token);
     lend_back(login.user_json);
     lend_back(login.password);
@@ -288,7 +288,7 @@ void subject_learn(struct life *life, struct known *known)
         add_known(known, plan->servers[i], plan->servers[i], true);
     for (size_t i = 0; answer && answer->result == DBACK_OK && i < answer->server_count; i++) {
         const struct check_server *s = &answer->servers[i];
-        add_known(known, s->discord_id, s->id, (s->flags & DBACK_SERVER_PASSWORDED) != 0);
+        add_known(known, s->discord_id, s->id, (s->flags & DBACK_SERVER_PASSWORDED) || *s->password);
     }
     check_answer_free(answer);
 }

@@ -66,7 +66,7 @@ void life_watch(struct life *life, const char *server, uint32_t viewers);
 struct known {
     struct known_server {
         char *discord_id, *id;
-        bool decides; /* it has to judge logins there */
+        bool decides; /* it has to judge logins there, at least those with a token */
     } servers[PLAN_SERVERS];
     size_t count;
 };

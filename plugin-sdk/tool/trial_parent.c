@@ -180,6 +180,12 @@ static void tell_crash(struct watch *w)
     if (shared->lent == LEND_BEYOND)
         snprintf(text, sizeof text, "in %s: it read beyond the end of a text that it was given, and crashed",
                  shared->doing);
+    else if (shared->lent == LEND_BEYOND_STRUCT)
+        snprintf(
+            text, sizeof text,
+            "in %s%s: it used a member that the struct it was given doesn't have, and crashed; ask for it "
+            "with DBACK_HAS",
+            shared->doing, thread);
     else if (shared->lent == LEND_AFTER)
         snprintf(text, sizeof text,
                  "in %s%s: it read a text that it had been given for an earlier call, and crashed",
@@ -190,11 +196,10 @@ static void tell_crash(struct watch *w)
     else
         snprintf(text, sizeof text, "in %s%s: it crashed with SIG%s (%s)", shared->doing, thread,
                  sigabbrev_np(shared->signal), sigdescr_np(shared->signal));
-    fail(w,
-         shared->lent == LEND_BEYOND  ? CLAUSE_TEXT
-         : shared->lent == LEND_AFTER ? CLAUSE_BORROWED
-                                      : shared->clause,
-         text);
+    static const enum clause clauses[] = { [LEND_BEYOND] = CLAUSE_TEXT,
+                                           [LEND_BEYOND_STRUCT] = CLAUSE_LATER_MEMBER,
+                                           [LEND_AFTER] = CLAUSE_BORROWED };
+    fail(w, shared->lent ? clauses[shared->lent] : shared->clause, text);
 }
 
 /* Of a process that stands still: after a fault, or because it was asked. */

@@ -34,7 +34,7 @@ static void show_events(void)
     struct check_event *event;
     check_host_run(inner, 200, true);
     while ((event = check_host_take_event(inner))) {
-        printf("event \"%s\"\n", event->text);
+        printf("event %u of \"%s\": \"%s\"\n", event->kind, event->user.uid, event->text);
         check_event_free(event);
     }
 }

@@ -1,5 +1,5 @@
-/* Prints where every member of the 1.0 structs lies, by the header that PROVIDER_HEADER names. The frozen
- * header and today's must print the same, but for structs that have grown at their end. */
+/* Prints where every member of the structs lies, by the header that PROVIDER_HEADER names. What a frozen
+ * header prints, today's must print, too, but for the sizes of structs that have grown at their end. */
 #include PROVIDER_HEADER
 
 #include <stdio.h>
@@ -61,6 +61,9 @@ int main(void)
     MEMBER(dback_host, start_timer);
     MEMBER(dback_host, stop_timer);
     MEMBER(dback_host, extension);
+#if DBACK_ABI_MINOR >= 1
+    MEMBER(dback_host, report_health);
+#endif
     SIZE(dback_vtable);
     MEMBER(dback_vtable, size);
     MEMBER(dback_vtable, flags);

@@ -13,6 +13,7 @@
  *   two_defaults, same_ids, same_uids, bad_color
  *   takes_strangers     answers for servers that it doesn't have
  *   lets_in             lets in whoever comes without a token
+ *   opens_secret        guards "closed" by a password in its row, and lets in whoever brings a token, any
  *   empty_content       answers static_file with nothing
  *   missing_file        names a file that isn't there
  *   wrong_thread        starts a timer from a thread of its own
@@ -27,6 +28,11 @@
  *   talks_after         emits after destroy
  *   thread_exit         leaves a destructor for the end of d-back's thread
  *   needs_exact_host    refuses a host that is larger than the one it was built for
+ *   reports_blindly     reports its health without asking whether the host can hear it
+ *   ends_logins         emits LOGIN_ENDED without asking either
+ *   odd_health, long_health, nul_health, silent_health
+ *                       reports it, from a thread of its own, with another number, with a text that is too
+ *                       long, with a NUL in it, without a word
  */
 #define _GNU_SOURCE
 #include <dback/provider.h>
@@ -89,9 +95,22 @@ static int32_t say(const struct faulty *f, const char *uid, const char *text)
     return f->host->emit(f->host, &event);
 }
 
+static int32_t end_login(const struct faulty *f)
+{
+    dback_user user = DBACK_USER_INIT;
+    dback_event event = DBACK_EVENT_INIT;
+    user.uid = dback_text("u1");
+    event.kind = DBACK_EVENT_LOGIN_ENDED;
+    event.server = dback_text("2");
+    event.user = &user;
+    return f->host->emit(f->host, &event);
+}
+
 static void on_timer(void *self)
 {
     struct faulty *f = self;
+    if (is(f, "ends_logins") || f->host->minor >= 1)
+        end_login(f);
     if (is(f, "nonsense"))
         say(f, "u1", "");
     if (is(f, "keeps_text") && f->kept.len)
@@ -105,6 +124,23 @@ static void on_readable(void *self, int fd, uint32_t events)
     (void)self, (void)fd, (void)events;
 }
 
+static void report(const struct faulty *f)
+{
+    char text[600];
+    const bool can = DBACK_HAS(dback_host, f->host, report_health);
+    memset(text, 'x', sizeof text);
+    if (is(f, "reports_blindly") || can)
+        f->host->report_health(f->host, DBACK_HEALTH_OK, dback_text(""));
+    if (is(f, "odd_health") && can)
+        f->host->report_health(f->host, 9, dback_text("unheard of"));
+    if (is(f, "long_health") && can)
+        f->host->report_health(f->host, DBACK_HEALTH_DOWN, (dback_str){ text, sizeof text });
+    if (is(f, "nul_health") && can)
+        f->host->report_health(f->host, DBACK_HEALTH_DOWN, (dback_str){ "a\0b", 3 });
+    if (is(f, "silent_health") && can)
+        f->host->report_health(f->host, DBACK_HEALTH_DOWN, dback_text(""));
+}
+
 static void *run(void *self)
 {
     struct faulty *f = self;
@@ -112,6 +148,7 @@ static void *run(void *self)
         crash_here();
     if (is(f, "wrong_thread"))
         f->host->start_timer(f->host, 1, 0, on_timer, f);
+    report(f);
     while (!f->ending || is(f, "leaves_thread"))
         usleep(1000);
     return NULL;
@@ -146,6 +183,10 @@ static void servers(void *self, dback_request request)
     row.id = dback_text(is(f, "same_ids") ? "open" : "closed");
     row.name = dback_text("Closed");
     row.flags = DBACK_SERVER_PASSWORDED | (is(f, "two_defaults") ? DBACK_SERVER_DEFAULT : 0);
+    if (is(f, "opens_secret")) {
+        row.flags = 0;
+        row.password = dback_text("sesame");
+    }
     f->host->put_server(f->host, request, &row);
     done(f, request, DBACK_OK);
 }
@@ -205,7 +246,7 @@ static void validate(void *self, dback_request request, const dback_login *login
 {
     struct faulty *f = self;
     int32_t result = same(login->token, "good") ? DBACK_OK : DBACK_DENIED;
-    if (is(f, "lets_in") && login->token.len == 0)
+    if ((is(f, "lets_in") && login->token.len == 0) || (is(f, "opens_secret") && login->token.len > 0))
         result = DBACK_OK;
     done(f, request, same(login->server, "2") ? result : DBACK_PASS);
 }
@@ -265,8 +306,11 @@ static bool set_up(struct faulty *f)
         host->hold(host, dback_text("a transfer that never ends"));
     if (is(f, "thread_exit") && pthread_key_create(&key, forget) == 0)
         pthread_setspecific(key, f);
-    if (is(f, "crash_thread") || is(f, "wrong_thread") || is(f, "leaves_thread"))
+    if (is(f, "crash_thread") || is(f, "wrong_thread") || is(f, "leaves_thread") ||
+        strstr(f->fault, "health"))
         f->has_thread = pthread_create(&f->thread, NULL, run, f) == 0;
+    else
+        report(f);
     f->timer = host->start_timer(host, 20, 20, on_timer, f);
     return true;
 }

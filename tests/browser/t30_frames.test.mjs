@@ -70,7 +70,8 @@ test('malformed frames are passed over', async () => {
 });
 
 test('text is text, never markup', async () => {
-  const { page, say } = await playServer(twoPeople);
+  let joins = 0; /* the error makes it ask again */
+  const { page, say } = await playServer((request, answer) => joins++ || twoPeople(request, answer));
   await visit(page, server.url, 2);
   const nasty = '<img src=x onerror="document.title=1"><b>bold</b>';
   say(frame('presence', { uid: 'c', status: 'online', username: nasty, roleColor: 'red;background:url(//x)' }, '1'));
@@ -225,6 +226,25 @@ test('a fresh snapshot and a new list of servers, out of the blue', async () => 
   assert.equal(await page.locator('#world').getAttribute('data-server'), 's3');
   say(LIST);
   await page.locator('#switcher button').first().waitFor();
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+});
+
+test('a login that ends leads back to the default server', async () => {
+  const sentence = 'Discord authentication failed. Please try logging in again.';
+  const asked = [];
+  const { page, say } = await playServer((request, answer) => {
+    asked.push(request.data.server);
+    answer(request.data.server === 'away' ? joined([user('c', 'Cyd')], 'away', 'Away') : joined([user('a', 'Ann'), user('b', 'Bob')]));
+  });
+  await visit(page, server.url, 2);
+  await page.getByRole('button', { name: 'Away' }).click();
+  await peopled(page, 1);
+  say(frame('error', { message: sentence }));
+  await peopled(page, 2);
+  assert.deepEqual(asked, [null, 'away', null]);
+  assert.equal(await page.locator('#world').getAttribute('data-server'), 'home');
+  assert.match(await page.locator('.status').innerText(), /Discord authentication failed/);
   assert.deepEqual(page.complaints, []);
   await page.context().close();
 });

@@ -3,13 +3,14 @@ events. Nobody is lost; nothing of a new provider comes before its world, nothin
 one alive is shown to the operator by name."""
 import random
 import signal
+import subprocess
 import time
 
 import pytest
 
 from harness.client import run, snapshot
 from harness.control import Control
-from harness.daemon import SLOW, pick, wait_until
+from harness.daemon import BIN, SLOW, environment, patience, pick, wait_until
 from harness.plugins import misbehave
 from harness.watchers import Watchers, build
 
@@ -92,6 +93,10 @@ def who_stays(daemon, held):
     for words in ("quiesce() running", "destroy() running", "create() running", "servers() running", "users() running"):
         assert any(words in r for r in reasons), (words, reasons)
     daemon.wait_log("provider/misbehave .*not gone yet, waiting for: .*never released")
+    shown = subprocess.run([BIN.parent / "d-backctl", "--socket", daemon.control_socket, "providers"], text=True,
+                           capture_output=True, env=environment(), timeout=patience(60), check=True).stdout
+    for words in ("never released", "quiesce() running", "destroy() running"):
+        assert words in shown, shown
 
 
 def test_hangups_faster_than_swaps(start, program):

@@ -197,6 +197,7 @@ def test_wrong_passwords_lock_their_address_out(start, workers):
     run(scene())
     told = [line for line in daemon.log() if "failed_logins_per_address = 5" in line]
     assert len(told) == 1 and "203.0.113.9" in told[0], told
+    assert daemon.count_log("peer=203.0.113.9 login refused server=secret") == 5
     assert not daemon.count_log("sesame|guess")
 
 

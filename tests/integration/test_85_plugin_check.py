@@ -11,6 +11,7 @@ from harness.daemon import BIN, PLUGINS, ROOT, SLOW, patience, pick
 from harness.plugin_tool import check, failures, tool
 
 FAULTY = PLUGINS / "faulty.so"
+MINOR = int(re.search(r"#define DBACK_ABI_MINOR (\d+)", (ROOT / "plugin-sdk/include/dback/provider.h").read_text())[1])
 LOGIN = ("--token", "good", "--user", '{"id":"u1","username":"one"}')
 QUICK = ("--run", 0.3, "--requests", 1000)
 # For those who are waited for in vain.
@@ -39,6 +40,7 @@ FAULTS = {
     "bad_color": ("users", "a role_color that isn't #rrggbb", "TEXT"),
     "takes_strangers": ("strangers", "says DBACK_OK for a server that it doesn't list", "users()"),
     "lets_in": ("validate", r"validate\(\) lets a login without anything into closed", "dback_login"),
+    "opens_secret": ("validate", r"validate\(\) lets a user that isn't JSON into closed", "dback_login"),
     "empty_content": ("static_file", r"without put_file\(\) or put_bytes\(\)", "done()"),
     "missing_file": ("static_file", "/nobody/has/this: No such file", "put_file()"),
     "wrong_thread": ("events", r"start_timer\(\) called from another thread", "THREADS"),
@@ -51,7 +53,9 @@ FAULTS = {
     "leaves_thread": ("unload", r"threads still run after destroy\(\)", "destroy()"),
     "talks_after": ("unload", r"emit\(\) called after destroy\(\) had returned", "destroy()"),
     "thread_exit": ("unload", r"in what was left of it after dlclose\(\): .*SIGSEGV", "destroy()"),
-    "needs_exact_host": ("newer-host", r"with a host of 1\.1 create\(\) failed", "GROWTH"),
+    "needs_exact_host": ("newer-host", rf"with a host of 1\.{MINOR + 1} create\(\) failed", "GROWTH"),
+    "reports_blindly": ("older-host", r"in create\(\): it used a member that the struct it was given doesn't have", "GROWTH"),
+    "ends_logins": ("older-host", "LOGIN_ENDED for a host of 1.0, which doesn't know it", "dback_event"),
 }
 if SLOW == 1:  # a sanitizer's allocator doesn't say what is in use
     FAULTS["leaks_memory"] = ("cycles", "each life leaves about [0-9]+ bytes of memory behind", "destroy()")
@@ -70,7 +74,7 @@ def test_each_fault_is_found(fault):
 def test_all_faults_are_known_here():
     source = (ROOT / "tests/bad-plugins/faulty.c").read_text()
     said = set(re.findall(r'is\(f, "(\w+)"\)', source))
-    assert said == set(FAULTS) | {"leaks_memory", "unheard"}
+    assert said == set(FAULTS) | {"leaks_memory", "unheard", *ODD_HEALTH}
 
 
 def test_a_provider_without_faults():
@@ -80,7 +84,7 @@ def test_a_provider_without_faults():
     assert set(verdicts.values()) == {"passed", "skipped"}, verdicts
     assert [n for n, v in verdicts.items() if v == "skipped"] == ["client_id"], verdicts
     assert all(c["seconds"] >= 0 for c in document["checks"].values())
-    assert document["provider"] == "faulty" and document["abi"] == "1.0"
+    assert document["provider"] == "faulty" and document["abi"] == f"1.{MINOR}"
 
 
 def test_what_is_odd_but_no_fault_is_a_warning():
@@ -90,6 +94,24 @@ def test_what_is_odd_but_no_fault_is_a_warning():
     assert "a made-up token" in document["checks"]["validate"]["warnings"][0]["text"]
     document = check(*QUICK, "--only", "options", PLUGINS / "minimal.so", code=0)
     assert "options that it doesn't know" in document["checks"]["options"]["warnings"][0]["text"]
+
+
+ODD_HEALTH = {
+    "odd_health": ("none of DBACK_HEALTH_*, which counts as degraded", "degraded: unheard of"),
+    "long_health": ("isn't at most 512 bytes of UTF-8", "down: (a text that d-back has to mend)"),
+    "nul_health": ("isn't at most 512 bytes of UTF-8", "down: (a text that d-back has to mend)"),
+    "silent_health": ("it isn't well without a word", "down:"),
+}
+
+
+@pytest.mark.parametrize("fault", ODD_HEALTH)
+def test_an_odd_report_of_health_is_a_warning(fault):
+    """From any thread, which is no fault."""
+    words, shown = ODD_HEALTH[fault]
+    document = check(*QUICK, "--verbose", "--options", json.dumps({"fault": fault}), "--only", "events", FAULTY, code=0)
+    found = document["checks"]["events"]
+    assert words in found["warnings"][0]["text"] and found["warnings"][0]["contract"]["place"] == "report_health()", found
+    assert any(n["text"].strip() == f"its health is {shown}" for n in found["notes"]), found
 
 
 OURS = {
@@ -179,14 +201,14 @@ def test_info():
     assert result.returncode == 0, result
     said = dict(re.split(r"\s+", line, maxsplit=1) for line in result.stdout.splitlines())
     assert said["name"] == "full" and said["version"] == "1.0"
-    assert said["ABI"] == "1.0, for hosts from 1.0 on"
+    assert said["ABI"] == f"1.{MINOR}, for hosts from 1.0 on"
     assert said["offers"].split()[:5] == ["servers", "users", "validate", "client_id", "static_file"]
     assert "libjansson.so.4" in said["needs"].split()
 
 
 def test_info_as_json():
     said = json.loads(tool("info", "--json", BIN.parent.parent / "plugins" / "mock.so").stdout)
-    assert said["name"] == "mock" and said["abi"] == "1.0" and said["needsHost"] == "1.0" and said["pushes"] is True
+    assert said["name"] == "mock" and said["abi"] == f"1.{MINOR}" and said["needsHost"] == "1.0" and said["pushes"] is True
     assert set(said["offers"]) == {"servers", "users", "validate", "watched", "quiesce"}
 
 

@@ -1,20 +1,17 @@
 """docs/writing-a-provider.md, read and done: its commands are run in their order, its providers are built and judged, its
 fragments compile, and who follows it has a provider of his own with a live viewer."""
 import asyncio
-import os
 import re
 import subprocess
-import threading
 
 import pytest
 
 from harness.client import run
-from harness.daemon import BIN, LISTENING, ROOT, _die_with_parent, check_reports, environment, patience, wait_until
+from harness.daemon import ROOT
 from harness.model import Viewer
-from harness.plugin_tool import check, failures
+from harness.plugin_tool import Reader, check, failures
 
 GUIDE = ROOT / "docs/writing-a-provider.md"
-BUILD = BIN.parent.parent
 
 
 def blocks():
@@ -30,53 +27,27 @@ def blocks():
             kind = None
 
 
+# What the text leaves to its reader. The pages of the header are made by tests/abi/run.
+FILLED_IN = {"d-backctl plugin check": "d-backctl plugin check home.so", "d-backctl plugin new --async": "d-backctl plugin new --async quay",
+             "d-backctl plugin new --cpp": "d-backctl plugin new --cpp mole", "pkg-config dback-sdk": "pkg-config --cflags dback-sdk",
+             "doxygen docs/Doxyfile": "true"}
+
+
+def commands_in_the_text():
+    """Those that stand between the words, filled in."""
+    text = re.sub(r"^```.*?^```$", "", GUIDE.read_text(), flags=re.M | re.S).replace("\n", " ")
+    for command in dict.fromkeys(re.findall(r"`((?:d-backctl|ldd|nm|doxygen|pkg-config) [^`]+)`", text)):
+        yield FILLED_IN.get(command, command).replace("mine.so", "home.so").replace("NAME", "lighthouse")
+
+
 def file_of(kind, text):
     """What a complete provider is saved as."""
-    return re.search(r'DBACK_PROVIDER_ENTRY\("(\w+)"', text)[1] + (".cpp" if kind.startswith("cpp") else ".c")
+    return re.search(r'(?:DBACK_PROVIDER_ENTRY\(|\.name = )"(\w+)"', text)[1] + (".cpp" if kind.startswith("cpp") else ".c")
 
 
 def test_each_block_says_what_it_is():
     known = {"", "sh run", "sh background", "c complete", "c fragment", "cpp complete"}
     assert {kind for kind, _, _ in blocks()} <= known
-
-
-class Reader:
-    """Does what the guide says, in a folder and with a d-back of its own."""
-
-    def __init__(self, folder):
-        self.at = folder
-        runtime = folder / "run"
-        runtime.mkdir(mode=0o700)
-        self.env = environment({"PATH": f"{BIN.parent}:{os.environ['PATH']}", "RUNTIME_DIRECTORY": str(runtime),
-                                "D_BACK_PORT": "0", "PKG_CONFIG_PATH": str(BUILD / "share/pkgconfig")})
-        self.daemon = None
-
-    def run(self, text, line):
-        script = f"set -e\n{text}\npwd >&3\n"
-        read, write = os.pipe()
-        result = subprocess.run(["bash", "-c", script], cwd=self.at, env=self.env, text=True, capture_output=True,
-                                timeout=patience(180), preexec_fn=lambda: os.dup2(write, 3), pass_fds=(3,),
-                                stdin=subprocess.DEVNULL)
-        os.close(write)
-        with open(read) as pipe:
-            where = pipe.read().strip()
-        assert result.returncode == 0, f"{GUIDE}:{line}: {text}\n{result.stdout}\n{result.stderr}"
-        self.at = type(self.at)(where)
-        return result.stdout
-
-    def start(self, command):
-        """A command that stays in the foreground of another terminal."""
-        self.log = []
-        self.daemon = subprocess.Popen(command.split(), cwd=self.at, env=self.env, text=True, stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_die_with_parent)
-        threading.Thread(target=lambda: self.log.extend(self.daemon.stderr), daemon=True).start()
-        wait_until(lambda: any(" ready" in line for line in self.log), "d-back is ready", timeout=30)
-        self.addresses = [(m[1].strip("[]"), int(m[2])) for m in map(LISTENING.search, self.log) if m]
-
-    def stop(self):
-        self.daemon.terminate()
-        assert self.daemon.wait(patience(30)) == 0, "".join(self.log)
-        check_reports("".join(self.log))
 
 
 async def names(viewer, *wanted):
@@ -98,17 +69,23 @@ def test_who_follows_the_guide_gets_there(tmp_path):
                 await names(viewer, "keeper", "owl", "ghost")
                 await viewer.until(lambda m: any("all is well" in t for t in m.messages), "the keeper's words", timeout=60)
             elif kind == "sh run":
-                said[text] = await asyncio.to_thread(reader.run, text, line)
+                said[text] = await asyncio.to_thread(reader.run, text, f"{GUIDE}:{line}")
                 if "pelican" in text and "cmake" in text:
                     await names(viewer, "keeper", "pelican", "ghost")
                     viewer.here()
                     assert viewer.model.joins == 1, "the same connection and the same snapshot all the time"
+        for command in commands_in_the_text():
+            said[command] = await asyncio.to_thread(reader.run, command, GUIDE)
+        assert {"d-backctl reload", "d-backctl provider swap lighthouse", "d-backctl log-level debug", "ldd -r home.so"} <= set(said)
+        await names(viewer, "keeper", "pelican", "ghost")
+        viewer.here()
+        assert viewer.model.joins == 1, "and nobody was disconnected by any of it"
         await viewer.leave()
     run(scene(), timeout=300)
     reader.stop()
     everything = "\n".join(said.values())
     for words in ("name       lighthouse", "0 failed", "lighthouse", "keeper", "pelican", "100% tests passed", "guests = -1: refused",
-                  "newer-host"):
+                  "newer-host", "1.1, for hosts from 1.1 on"):
         assert words in everything, (words, everything)
 
 

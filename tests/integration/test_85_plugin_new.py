@@ -1,6 +1,8 @@
 """`d-backctl plugin new`: each kind of project builds, passes its own test and lives in a d-back, whether d-back is a build
 tree or installed. The example in Rust does the same."""
+import asyncio
 import os
+import re
 import shutil
 import subprocess
 
@@ -9,7 +11,7 @@ import pytest
 from harness.client import run
 from harness.daemon import BIN, ROOT, SLOW, environment, patience
 from harness.model import Viewer
-from harness.plugin_tool import check, failures, tool
+from harness.plugin_tool import Reader, check, failures, tool
 
 BUILD = BIN.parent.parent
 KINDS = {"C": (), "C++": ("--cpp",), "C, asynchronous": ("--async",), "C++, asynchronous": ("--cpp", "--async")}
@@ -59,6 +61,24 @@ def test_its_configuration_is_right(tmp_path):
         shutil.copy(BUILD / "plugins/mock.so", tmp_path / f"p{number}/build/hall.so")
         said = command(BIN, "--config", "d-back.cfg", "--check-config", cwd=tmp_path / f"p{number}")
         assert "watch_plugins = true" in said
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if "--async" in KINDS[k]])
+def test_what_the_configuration_of_an_asynchronous_one_says_is_so(tmp_path, kind):
+    """Started as the project says, it hears what is written into the pipe, with the very command that stands there."""
+    reader = Reader(tmp_path)
+    reader.run(f"d-backctl plugin new {' '.join(KINDS[kind])} harbour; cd harbour; cmake -B build; cmake --build build", kind)
+    command = re.search(r"echo .*", (reader.at / "d-back.cfg").read_text())[0]
+    assert command.endswith(">harbour.feed")
+    reader.start("d-back --config d-back.cfg")
+
+    async def scene():
+        viewer = await Viewer.enter(reader)
+        await asyncio.to_thread(reader.run, command, "d-back.cfg")
+        await viewer.until(lambda m: m.messages == ["hello there"] and set(m.users) == {"keeper", "owl"}, "owl came and spoke")
+        await viewer.leave()
+    run(scene())
+    reader.stop()
 
 
 @pytest.fixture(scope="module")

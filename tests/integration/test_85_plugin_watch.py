@@ -9,7 +9,8 @@ import time
 import pytest
 
 from harness.client import run, snapshot
-from harness.daemon import PLUGINS, ROOT, wait_until
+from harness.control import Control
+from harness.daemon import PLUGINS, ROOT, SLOW, wait_until
 from harness.model import Viewer
 
 # minimal.so, whose server has another name in each build.
@@ -235,6 +236,24 @@ def test_a_folder_that_is_made_anew(start, tmp_path, builds):
     assert bench.refusals() == 0
 
 
+def test_a_folder_that_is_moved_away_while_a_file_in_it_is_written(start, tmp_path, builds):
+    """That file is no longer waited for: others are swapped as ever."""
+    (tmp_path / "build").mkdir()
+    one, two = tmp_path / "build" / "one.so", tmp_path / "two.so"
+    shutil.copy(builds(0), one)
+    shutil.copy(builds(0), two)
+    daemon = start(watch_plugins=True, providers=[{"name": "one", "plugin": str(one)}, {"name": "two", "plugin": str(two)}])
+    daemon.wait_log("plugins are watched")
+    with open(one, "r+b") as file:
+        file.write(b"x")
+        file.flush()
+        (tmp_path / "build").rename(tmp_path / "old")
+        (tmp_path / "build").mkdir()
+        time.sleep(1.5)  # the new folder is watched by then
+        shutil.copy(builds(1), two)
+        assert "1 provider started, 1 kept" in daemon.wait_log("changed plugins are in use")
+
+
 def test_the_file_behind_a_link(start, tmp_path, builds):
     """plugin names a link into another folder; the file there is built anew, then the link is turned to another one."""
     (tmp_path / "build").mkdir()
@@ -276,8 +295,9 @@ def test_two_that_are_built_together_are_one_swap(start, tmp_path, builds):
         assert not daemon.count_log("has changed", mark), "both are being written"
     line = daemon.wait_log("changed plugins are in use", mark)
     assert "2 providers started, 0 kept" in line, line
+    mark = daemon.mark()
     shutil.copy(builds(3), two)
-    line = daemon.wait_log("changed plugins are in use", daemon.mark())
+    line = daemon.wait_log("changed plugins are in use", mark)
     assert "1 provider started, 1 kept" in line, line
 
 
@@ -293,6 +313,81 @@ def test_it_can_be_switched_on_and_off(start, tmp_path, builds):
     shutil.copy(builds(2), bench.file)
     wait_until(lambda: run(snapshot(daemon))["1"]["username"] == "build 2", "build 2")
     assert bench.swaps() == 2
+
+
+def test_a_swap_by_name_is_of_that_one_and_knows_which_file_it_loaded(start, tmp_path, builds):
+    """Nobody watches. Both files are built anew, one provider is swapped by name; a reload then finds the other one."""
+    one, two = tmp_path / "one.so", tmp_path / "two.so"
+    shutil.copy(builds(0), one)
+    shutil.copy(builds(0), two)
+    daemon = start(providers=[{"name": "one", "plugin": str(one)}, {"name": "two", "plugin": str(two)}])
+    shutil.copy(builds(1), one)
+    shutil.copy(builds(2), two)
+    answer = Control(daemon).post("/v1/providers/one/swap", {})
+    assert answer.status == 200 and answer.json["summary"].startswith("1 provider started, 1 kept"), answer.body
+    assert run(snapshot(daemon))["1"]["username"] == "build 1"
+    assert "1 provider started, 1 kept" in daemon.reload()
+    assert "no provider changed" in daemon.reload()
+
+
+# Says when a thread of the name "core" asks the file system for something.
+NO_DISK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void look(const char *call, const char *path)
+{
+    char name[16] = "";
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    if (strcmp(name, "core") == 0)
+        fprintf(stderr, "THE CORE GOES TO THE DISK: %s %s\n", call, path);
+}
+
+#define WATCH(type, call, path, parameters, ...) \
+    type call parameters                         \
+    {                                            \
+        type (*next) parameters;                 \
+        *(void **)&next = dlsym(RTLD_NEXT, #call); \
+        look(#call, path);                       \
+        return next(__VA_ARGS__);                \
+    }
+
+WATCH(int, stat, p, (const char *p, struct stat *st), p, st)
+WATCH(int, lstat, p, (const char *p, struct stat *st), p, st)
+WATCH(int, access, p, (const char *p, int mode), p, mode)
+WATCH(int, unlink, p, (const char *p), p)
+WATCH(int, rename, p, (const char *p, const char *to), p, to)
+WATCH(int, open, p, (const char *p, int flags, unsigned mode), p, flags, mode)
+WATCH(char *, realpath, p, (const char *p, char *out), p, out)
+WATCH(int, inotify_add_watch, p, (int fd, const char *p, unsigned mask), fd, p, mask)
+"""
+
+
+@pytest.mark.skipif(SLOW != 1, reason="a sanitizer wants to come first")
+def test_the_core_thread_does_not_go_to_the_disk(prepare, tmp_path, builds):
+    (tmp_path / "no_disk.c").write_text(NO_DISK)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(tmp_path / "no_disk.so"), str(tmp_path / "no_disk.c"), "-ldl"], check=True)
+    env = {"LD_PRELOAD": str(tmp_path / "no_disk.so")}
+    bench = Bench(lambda **settings: prepare(env=env, **settings).start(), tmp_path, builds)
+
+    async def scene():
+        await bench.enter()
+        await asyncio.to_thread(rename, builds(1), bench.file)
+        await bench.sees(1)
+        bench.file.unlink()
+        await asyncio.to_thread(bench.daemon.reload)
+        await asyncio.to_thread(shutil.copy, builds(2), bench.file)
+        await bench.sees(2)
+        await asyncio.to_thread(bench.daemon.reloaded)
+        assert Control(bench.daemon).post("/v1/providers/mine/swap", {}).status == 200
+        await bench.viewer.leave()
+    run(scene())
+    assert not bench.daemon.count_log("THE CORE GOES"), bench.daemon.tail()
 
 
 def test_without_it_nothing_is_watched(start, tmp_path, builds):

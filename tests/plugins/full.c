@@ -20,6 +20,8 @@
  *                        clientid ID
  *                        servers
  *                        users
+ *                        logout UID
+ *                        health NUMBER TEXT...     (for all servers)
  *                    set UID STATUS NAME COLOR and unset UID change the roster without a word (then: users)
  */
 #define _GNU_SOURCE
@@ -465,6 +467,13 @@ static void obey(struct full *full, const char *line)
         emit(full, DBACK_EVENT_SERVERS_CHANGED, server, NULL, NULL);
     } else if (strcmp(verb, "users") == 0) {
         emit(full, DBACK_EVENT_USERS_CHANGED, server, NULL, NULL);
+    } else if (strcmp(verb, "logout") == 0 && fields >= 2) {
+        if (full->host->minor >= 1)
+            emit(full, DBACK_EVENT_LOGIN_ENDED, server, &user, NULL);
+    } else if (strcmp(verb, "health") == 0 && fields >= 2) {
+        if (DBACK_HAS(dback_host, full->host, report_health))
+            full->host->report_health(full->host, (uint32_t)strtoul(p.uid, NULL, 10),
+                                      dback_text(line + text));
     } else {
         full->host->log(full->host, DBACK_LOG_WARN, dback_text("fifo: not understood"));
     }

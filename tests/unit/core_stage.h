@@ -20,6 +20,8 @@
 
 #define VIEWERS 6
 #define PATIENCE_MS 60000
+/* That may wait in a provider's inbox: two slices of the core's. */
+#define EVENTS_MAX 2048
 
 /* ------------------ viewers ------------------------------------------------------------------- */
 
@@ -29,15 +31,16 @@ struct seen {
 };
 
 struct viewer {
-    uint64_t serial; /* 0: nobody */
-    bool asking, in, good_login;
+    uint64_t serial;                         /* 0: nobody */
+    bool asking, refreshing, in, good_login; /* refreshing: what it asks for is a newer snapshot */
     struct channel channel;
+    struct login *login; /* the core's: by which it is in */
     struct log_cursor cursor;
     unsigned place;
     struct seen people[PEOPLE];
     char client_id[16];
     unsigned source, number; /* of the last message */
-    unsigned tickets, refusals, frames;
+    unsigned tickets, refusals, frames, shown_out;
     enum refusal refused; /* the last time */
 };
 
@@ -182,10 +185,11 @@ static inline void on_snapshot(struct viewer *v, const json_t *data)
     strcpy(v->client_id, has_client_id ? text_in(data, "clientId") : "");
 }
 
-static inline void give_back(struct channel *channel)
+static inline void give_back(struct channel *channel, struct login **login)
 {
-    post((struct to_core){ .kind = CORE_LEAVE, .channel = *channel });
+    post((struct to_core){ .kind = CORE_LEAVE, .channel = *channel, .login = *login });
     *channel = (struct channel){ 0 };
+    *login = NULL;
 }
 
 static inline void on_ticket(struct to_edge *m)
@@ -193,15 +197,18 @@ static inline void on_ticket(struct to_edge *m)
     struct viewer *v = viewer_of(m->viewer.serial);
     if (!v) {
         if (!m->again)
-            give_back(&m->channel);
+            give_back(&m->channel, &m->login);
         return;
     }
-    v->asking = false;
+    if (m->again && (!v->refreshing || m->channel.server != v->channel.server))
+        return; /* it was shown out meanwhile */
+    v->asking = v->refreshing = false;
     v->tickets++;
     if (!m->again) {
         if (v->in)
-            give_back(&v->channel);
+            give_back(&v->channel, &v->login);
         v->channel = m->channel;
+        v->login = m->login;
         m->channel = (struct channel){ 0 };
     }
     v->in = true;
@@ -219,6 +226,18 @@ static inline void on_ticket(struct to_edge *m)
         assert_true(stage.list[v->place].listed);
         assert_true(!stage.list[v->place].passworded || v->good_login);
     }
+}
+
+static inline void on_login_ended(struct viewer *v, const struct login *login)
+{
+    if (v->login != login)
+        return;
+    give_back(&v->channel, &v->login);
+    log_cursor_release(&v->cursor);
+    v->in = false;
+    v->asking &= !v->refreshing;
+    v->refreshing = false;
+    v->shown_out++;
 }
 
 static inline void on_list(const struct to_edge *m)
@@ -250,6 +269,8 @@ static inline void on_mail(struct to_edge *m)
         on_list(m);
     else if (m->kind == EDGE_STOP)
         stage.stopped = true;
+    else if (m->kind == EDGE_LOGIN_ENDED && v)
+        on_login_ended(v, m->login);
     if (m->kind == EDGE_REFUSE && v) {
         v->asking = false;
         v->refusals++;
@@ -281,7 +302,9 @@ static inline void join_place(struct viewer *v, const char *wanted, bool good_lo
     m.request = xstrdup("{}");
     m.peer = xstrdup("192.0.2.1");
     m.token = xstrdup(good_login ? "good" : "evil");
-    m.user_json = xstrdup("{\"id\":\"1\"}");
+    char user_json[48];
+    snprintf(user_json, sizeof user_json, "{\"id\":\"%llu\"}", (unsigned long long)v->serial);
+    m.user_json = xstrdup(user_json);
     m.wanted_len = strlen(m.wanted);
     m.request_len = 2;
     m.token_len = 4;
@@ -302,7 +325,7 @@ static inline void leave(struct viewer *v)
         post((struct to_core){ .kind = CORE_FORGET, .viewer = { .serial = v->serial } });
     log_cursor_release(&v->cursor);
     if (v->in)
-        give_back(&v->channel);
+        give_back(&v->channel, &v->login);
     *v = (struct viewer){ 0 };
 }
 
@@ -310,7 +333,7 @@ static inline void leave(struct viewer *v)
 static inline void ask_for_snapshot(struct viewer *v)
 {
     uint64_t heard = log_cursor_position(&v->cursor);
-    v->asking = true;
+    v->asking = v->refreshing = true;
     log_cursor_release(&v->cursor);
     post((struct to_core){ .kind = CORE_RESNAPSHOT,
                            .heard = heard,
@@ -413,6 +436,7 @@ static inline bool sees_the_truth(void)
         if (place->client_id)
             snprintf(client_id, sizeof client_id, "c%u", place->client_id);
         all = !v->asking && (!v->in || (sees_people(v, place) && strcmp(v->client_id, client_id) == 0));
+        all &= !v->in || !v->login || truth.logins[v->serial % LOGINS][v->place];
     }
     for (unsigned i = 0; i < PLACES && all; i++) {
         const struct place *place = &truth.places[i];
@@ -497,7 +521,8 @@ static inline void make_config(unsigned most_users)
     snprintf(stage.log_file, sizeof stage.log_file, "%s/log", stage.folder);
     FILE *file = fopen(stage.file, "w");
     assert_non_null(file);
-    fprintf(file, "providers = ();\nlimits = { stop_timeout_ms = 30000; users = %u; };\n", most_users);
+    fprintf(file, "providers = ();\nlimits = { stop_timeout_ms = 30000; users = %u; events = %u; };\n",
+            most_users, EVENTS_MAX);
     fclose(file);
     int code = config_load(&stage.config, &(struct config_overrides){ .file = stage.file }, &mistakes);
     text_append(&mistakes, "", 1);

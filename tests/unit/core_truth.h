@@ -23,6 +23,7 @@
 #define PEOPLE 6
 #define SLOTS 2
 #define HELD_MAX 256
+#define LOGINS 4096
 
 /* ------------------ what is true -------------------------------------------------------------- */
 
@@ -54,6 +55,7 @@ struct held {
     enum capability capability;
     unsigned place;
     bool good_login, put;
+    unsigned long long viewer; /* VALIDATE: who asks */
 };
 
 static struct {
@@ -66,6 +68,7 @@ static struct {
     bool hold, refuse_users, list_doubles;
     struct held held[HELD_MAX];
     size_t held_count;
+    bool logins[LOGINS][PLACES]; /* that were accepted and have not ended, by the viewer's number */
     unsigned asked[CAP_COUNT], watched[SLOTS][PLACES], told; /* watched: as they were told, `told` times */
 } truth = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
@@ -136,6 +139,14 @@ static inline void put_users(const struct held *q)
     }
 }
 
+/* Whoever asks is "v" and its number. */
+static inline void put_login(const struct held *q)
+{
+    char uid[32];
+    snprintf(uid, sizeof uid, "v%llu", q->viewer);
+    q->source->host->put_login(q->source->host, q->request, dback_text(uid));
+}
+
 /* What is true now; it may be told later. */
 static inline void put(struct held *q)
 {
@@ -143,6 +154,8 @@ static inline void put(struct held *q)
     q->put = true;
     if (q->capability == CAP_SERVERS) {
         put_servers(q);
+    } else if (q->capability == CAP_VALIDATE) {
+        put_login(q);
     } else if (q->capability == CAP_USERS && tells_of(q->source, q->place)) {
         put_users(q);
     } else if (q->capability == CAP_CLIENT_ID && tells_of(q->source, q->place)) {
@@ -163,6 +176,8 @@ static inline void tell(struct held *q)
         result = DBACK_PASS;
     else if (q->capability == CAP_USERS && truth.refuse_users)
         result = DBACK_FAILED;
+    if (q->capability == CAP_VALIDATE && result == DBACK_OK)
+        truth.logins[q->viewer % LOGINS][q->place] = true;
     q->source->host->done(q->source->host, q->request, result,
                           dback_text(result == DBACK_FAILED ? "not today" : ""));
 }
@@ -205,10 +220,12 @@ static inline void source_client_id(void *self, dback_request request, dback_str
 
 static inline void source_validate(void *self, dback_request request, const dback_login *login)
 {
-    take_question(self, (struct held){ .request = request,
-                                       .capability = CAP_VALIDATE,
-                                       .good_login = login->token.len == 4 &&
-                                                     memcmp(login->token.ptr, "good", 4) == 0 });
+    struct held q = { .request = request,
+                      .capability = CAP_VALIDATE,
+                      .place = place_of(login->server.ptr, login->server.len),
+                      .good_login = login->token.len == 4 && memcmp(login->token.ptr, "good", 4) == 0 };
+    sscanf(login->user_json.ptr, "{\"id\":\"%llu\"}", &q.viewer);
+    take_question(self, q);
 }
 
 /* Under the lock. */
@@ -416,6 +433,33 @@ static inline void talk(unsigned place)
     }
 }
 
+/* Whoever checks logins. Two of them, during a swap, have no order among each other. */
+static inline unsigned validators(void)
+{
+    unsigned count = 0;
+    for (struct source *s = truth.sources; s; s = s->next)
+        count += s->slot + 1 == truth.slots;
+    return count;
+}
+
+static inline void end_login_by(struct source *source, unsigned long long viewer, unsigned place)
+{
+    char uid[32];
+    dback_user user = DBACK_USER_INIT;
+    snprintf(uid, sizeof uid, "v%llu", viewer);
+    user.uid = dback_text(uid);
+    emit_from(source, DBACK_EVENT_LOGIN_ENDED, place, &user, NULL);
+}
+
+static inline void end_login(unsigned long long viewer, unsigned place)
+{
+    truth.logins[viewer % LOGINS][place] = false;
+    for (struct source *s = truth.sources; s; s = s->next) {
+        if (s->slot + 1 == truth.slots)
+            end_login_by(s, viewer, place);
+    }
+}
+
 static inline void emit_person(unsigned place, unsigned who)
 {
     struct words w;
@@ -431,6 +475,7 @@ static inline void make_truth(unsigned slots)
     truth.hold = truth.refuse_users = truth.list_doubles = false;
     truth.default_place = truth.told = 0;
     memset(truth.asked, 0, sizeof truth.asked);
+    memset(truth.logins, 0, sizeof truth.logins);
     memset(truth.watched, 0, sizeof truth.watched);
     for (unsigned i = 0; i < PLACES; i++) {
         struct place *place = &truth.places[i];

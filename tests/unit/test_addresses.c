@@ -237,6 +237,32 @@ static void test_the_longest_gone_are_forgotten_first(void **state)
     addresses_close(table, address, NOW + 61000);
 }
 
+/* So that in a flood not each address that comes costs a sweep; who was here lately is still known. */
+static void test_half_of_the_room_is_made_at_once(void **state)
+{
+    (void)state;
+    const uint32_t in_a_second = ADDRESSES_IDLE_MAX / 90;
+    uint32_t number = 0;
+    uint64_t now = NOW;
+    for (; number + in_a_second < ADDRESSES_IDLE_MAX; number += in_a_second, now += 1000)
+        come_and_go(number, in_a_second, now);
+    struct in6_addr peer = numbered(number - 1);
+    struct address *address;
+    assert_true(addresses_open(table, &peer, 0, now, &address));
+    assert_true(addresses_login_denied(table, address, 1, now));
+    addresses_close(table, address, now);
+    size_t most = 0;
+    while (addresses_count(table) > most) {
+        most = addresses_count(table);
+        come_and_go(number++, 1, now);
+    }
+    assert_int_equal(most, ADDRESSES_IDLE_MAX);
+    assert_in_range(addresses_count(table), 1000, ADDRESSES_IDLE_MAX / 2 + 1);
+    assert_true(addresses_open(table, &peer, 0, now, &address));
+    assert_true(addresses_locked_out(table, address, 1, now));
+    addresses_close(table, address, now);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -252,6 +278,7 @@ int main(void)
         TEST(test_going_and_coming_forgets_nothing),
         TEST(test_a_flood_of_addresses_is_forgotten),
         TEST(test_the_longest_gone_are_forgotten_first),
+        TEST(test_half_of_the_room_is_made_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

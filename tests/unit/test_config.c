@@ -56,8 +56,8 @@ static void check_defaults(void **state, const struct config *config)
     assert_int_equal(config->log.format, LOG_TEXT);
     assert_null(config->log.file);
     const uint32_t *limits = &config->limits.connections;
-    static const uint32_t expected[] = { 20000, 1000, 200,     20,    5,    20,     16384, 16384,
-                                         10000, 60,   1048576, 30000, 2500, 250000, 65536, 3000 };
+    static const uint32_t expected[] = { 20000, 1000,  200,     20,    5,    20,     16384, 16384, 10000,
+                                         60,    30000, 1048576, 30000, 2500, 250000, 65536, 3000 };
     _Static_assert(sizeof(config->limits) == sizeof expected, "every limit is looked at");
     assert_memory_equal(limits, expected, sizeof expected);
     assert_int_equal(config->references, 1);
@@ -100,7 +100,8 @@ static void test_every_key(void **state)
         "limits = { connections = 1; connections_per_address = 2; handshakes_per_address = 0;\n"
         "  frames_per_viewer = 0; joins_per_viewer = 6; failed_logins_per_address = 1000000;\n"
         "  frame_size = 1024; header_size = 4096; handshake_timeout_ms = 100; ping_interval = 0;\n"
-        "  log_size = 65536; slow_client_timeout_ms = 0x3E8; servers = 3; users = 4; events = 64L;\n"
+        "  pong_timeout_ms = 101; log_size = 65536; slow_client_timeout_ms = 0x3E8; servers = 3; users = 4; "
+        "events = 64L;\n"
         "  stop_timeout_ms = 600000; };\n"
         "providers = (\n"
         "  { name = \"a\"; plugin = \"./plugins/team.so\"; },\n"
@@ -120,8 +121,8 @@ static void test_every_key(void **state)
     assert_int_equal(config->log.level, LOG_DEBUG);
     assert_int_equal(config->log.format, LOG_JSON);
     assert_in_folder(state, config->log.file, "d.log");
-    static const uint32_t limits[] = { 1,   2, 0,     0,    6, 1000000, 1024, 4096,
-                                       100, 0, 65536, 1000, 3, 4,       64,   600000 };
+    static const uint32_t limits[] = { 1, 2,   0,     0,    6, 1000000, 1024, 4096,  100,
+                                       0, 101, 65536, 1000, 3, 4,       64,   600000 };
     assert_memory_equal(&config->limits, limits, sizeof limits);
     assert_int_equal(config->provider_count, 2);
     assert_string_equal(config->providers[0].name, "a");
@@ -196,7 +197,7 @@ static void test_ranges(void **state)
         check_range(state, key);
         checked++;
     }
-    assert_int_equal(checked, 20);
+    assert_int_equal(checked, 21);
 }
 
 /* Every key against a value of every type: what isn't of its type is refused with what is allowed. */

@@ -373,6 +373,52 @@ static void test_what_is_wrong_with_a_list_is_said_once(void **state)
     assert_true(lines == 3);
 }
 
+/* ------------------ a full inbox -------------------------------------------------------------- */
+
+static void stay_busy(void *core, void *arg)
+{
+    (void)core;
+    while (atomic_load((atomic_bool *)arg))
+        nap();
+}
+
+/* The next message of person 0, as soon as there is room for it. */
+static void talk_at_once(void)
+{
+    lock();
+    struct source *source = truth.sources;
+    char text[32];
+    dback_user user = DBACK_USER_INIT;
+    dback_event event = DBACK_EVENT_INIT;
+    snprintf(text, sizeof text, "%u %u", source->number, ++source->said[0]);
+    user.uid = dback_text("p0");
+    event.kind = DBACK_EVENT_MESSAGE;
+    event.server = dback_text("1000");
+    event.user = &user;
+    event.text = dback_text(text);
+    while (source->host->emit(source->host, &event) == DBACK_BUSY)
+        ;
+    unlock();
+}
+
+/* One that comes while the core is at the last slice of a full inbox: its wake-up is the one that has brought
+ * the core there. */
+static void test_what_comes_at_the_end_of_a_slice_is_not_left(void **state)
+{
+    (void)state;
+    join_number(ann, 0, true);
+    WAIT_UNTIL(ann->in);
+    for (unsigned turn = 1; turn <= 30; turn++) {
+        atomic_bool busy = true;
+        core_call(stage.core, stay_busy, &busy);
+        for (unsigned i = 0; i < EVENTS_MAX; i++)
+            talk_at_once();
+        atomic_store(&busy, false);
+        talk_at_once();
+        WAIT_UNTIL(ann->number == turn * (EVENTS_MAX + 1));
+    }
+}
+
 /* ------------------ who waits while the list changes ------------------------------------------ */
 
 static void test_who_waits_for_a_server_that_goes_is_refused(void **state)
@@ -456,6 +502,150 @@ static void test_a_swap_lets_nobody_in_whom_its_list_keeps_out(void **state)
     WAIT_UNTIL(sees_the_truth());
 }
 
+/* ------------------ logins that end ----------------------------------------------------------- */
+
+static void end_of(const struct viewer *v)
+{
+    lock();
+    end_login(v->serial, 3);
+    unlock();
+}
+
+/* Waits for a frame in the log without taking the mail. */
+static void see_a_frame(struct viewer *v)
+{
+    uint64_t since = now_ms();
+    while (log_cursor_peek(&v->cursor).len == 0)
+        assert_true(now_ms() - since < PATIENCE_MS);
+}
+
+static void test_a_login_that_ends_shows_out_whom_it_let_in(void **state)
+{
+    (void)state;
+    join_number(ann, 3, true);
+    join_number(ben, 3, true);
+    join_number(cyd, 0, true); /* needs none, so it has none */
+    WAIT_UNTIL(ann->in && ben->in && cyd->in);
+    end_of(ann);
+    end_of(cyd);
+    lock();
+    end_login(ben->serial, 0); /* somewhere else */
+    truth.logins[ben->serial][3] = true;
+    unlock();
+    WAIT_UNTIL(ann->shown_out == 1);
+    settle_core();
+    assert_true(ben->in && cyd->in && !ann->in);
+    join_number(ann, 3, true);
+    WAIT_UNTIL(ann->in && sees_the_truth());
+    end_of(ann);
+    WAIT_UNTIL(ann->shown_out == 2);
+    end_of(ann);
+    settle_core();
+    assert_true(ben->in && !ben->shown_out && ann->shown_out == 2);
+}
+
+static void test_a_login_that_ends_before_the_users_have_come(void **state)
+{
+    (void)state;
+    hold_back();
+    join_number(ann, 3, true);
+    join_number(ben, 3, true);
+    WAIT_UNTIL(held_back(CAP_VALIDATE) == 2);
+    answer_all(CAP_VALIDATE);
+    WAIT_UNTIL(held_back(CAP_USERS) == 1);
+    end_of(ann);
+    WAIT_UNTIL(!ann->asking);
+    assert_true(!ann->in && ann->refused == REFUSE_LOGIN_FAILED && ben->asking);
+    end_of(ben);
+    WAIT_UNTIL(!ben->asking);
+    let_go();
+    settle_core();
+    assert_false(ben->in);
+    WAIT_UNTIL(count_known() == PLACES && told_of(0, 3) == 0);
+}
+
+static void test_a_login_that_ends_while_a_newer_snapshot_is_asked_for(void **state)
+{
+    (void)state;
+    join_number(ann, 3, true);
+    WAIT_UNTIL(ann->in);
+    for (unsigned turn = 0; turn < 20; turn++) {
+        ask_for_snapshot(ann);
+        end_of(ann);
+        WAIT_UNTIL(ann->shown_out == turn + 1 && !ann->in && !ann->asking);
+        join_number(ann, 3, true);
+        WAIT_UNTIL(ann->in && !ann->asking && sees_the_truth());
+    }
+}
+
+/* What a provider says that isn't in use yet counts when it is, and only then. */
+static void test_a_login_that_ends_with_a_swap(void **state)
+{
+    (void)state;
+    join_number(ann, 3, true);
+    join_number(ben, 3, true);
+    WAIT_UNTIL(ann->in && ben->in);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        hold_back();
+        begin_swap(0, false);
+        WAIT_UNTIL(held_back(CAP_SERVERS) == 1);
+        lock();
+        end_login_by(truth.sources, ann->serial, 3); /* the newest */
+        truth.logins[ann->serial % LOGINS][3] = turn == 0;
+        truth.refuse_users = turn == 0;
+        unlock();
+        settle_core();
+        assert_true(ann->in);
+        let_go();
+        WAIT_UNTIL(swaps_over());
+        settle_core();
+        assert_int_equal(atomic_load(&stage.swaps_failed), 1);
+        assert_int_equal(ann->shown_out, turn);
+    }
+    assert_true(ben->in && !ann->in);
+    WAIT_UNTIL(sees_the_truth());
+}
+
+/* Nor are they shown the difference that comes with the switch. */
+static void test_a_login_that_ends_with_a_swap_ends_before_it(void **state)
+{
+    (void)state;
+    for (unsigned turn = 0; turn < 20; turn++) {
+        join_number(ann, 3, true);
+        WAIT_UNTIL(ann->in && !ann->asking);
+        hold_back();
+        begin_swap(0, false);
+        WAIT_UNTIL(held_back(CAP_SERVERS) == 1);
+        lock();
+        truth.places[3].people[0].color++; /* only the new one knows */
+        end_login_by(truth.sources, ann->serial, 3);
+        unlock();
+        let_go();
+        see_a_frame(ann);
+        assert_true(login_has_ended(ann->login));
+        WAIT_UNTIL(swaps_over() && ann->shown_out == turn + 1);
+    }
+}
+
+/* Before a frame can be seen that was published after a login's end, its end can. */
+static void test_the_end_of_a_login_is_seen_before_what_comes_after_it(void **state)
+{
+    (void)state;
+    join_number(ann, 3, true);
+    WAIT_UNTIL(ann->in && sees_the_truth());
+    for (unsigned turn = 0; turn < 50; turn++) {
+        lock();
+        end_login(ann->serial, 3);
+        talk(3);
+        unlock();
+        see_a_frame(ann);
+        assert_true(login_has_ended(ann->login)); /* whose mail hasn't been taken */
+        WAIT_UNTIL(!ann->in);
+        join_number(ann, 3, true);
+        WAIT_UNTIL(ann->in && !ann->asking && sees_the_truth());
+    }
+}
+
 static void test_many_who_wait_leave_in_any_order(void **state)
 {
     (void)state;
@@ -511,6 +701,28 @@ static void test_a_login_accepted_at_the_last_moment(void **state)
     assert_true(ann->in);
     assert_int_equal(atomic_load(&stage.swaps_done), 1);
     WAIT_UNTIL(sees_the_truth());
+}
+
+/* The old provider's yes to a login comes when it has been replaced, and wouldn't be heard if the login
+ * ended: the new one is asked. */
+static void test_a_login_accepted_too_late(void **state)
+{
+    (void)state;
+    hold_back();
+    join_number(ann, 3, true);
+    WAIT_UNTIL(held_back(CAP_VALIDATE) == 1);
+    begin_swap(0, false);
+    WAIT_UNTIL(held_back(CAP_SERVERS) == 1);
+    answer_all(CAP_SERVERS);
+    WAIT_UNTIL(swaps_over());
+    answer_all(CAP_VALIDATE);
+    WAIT_UNTIL(held_back(CAP_VALIDATE) == 1);
+    settle_core();
+    assert_true(ann->asking && held_back(CAP_USERS) == 0);
+    let_go();
+    WAIT_UNTIL(ann->in);
+    end_of(ann);
+    WAIT_UNTIL(ann->shown_out == 1);
 }
 
 static void test_a_roster_that_nobody_wants_any_more_fails_no_swap(void **state)
@@ -706,12 +918,20 @@ int main(void)
         ONE(test_questions_keep_a_pause),
         cmocka_unit_test(test_the_shortest_refresh_is_not_never),
         ONE(test_what_is_wrong_with_a_list_is_said_once),
+        ONE(test_what_comes_at_the_end_of_a_slice_is_not_left),
         ONE(test_who_waits_for_a_server_that_goes_is_refused),
         ONE(test_who_waits_needs_the_login_that_is_asked_for_now),
         ONE(test_who_waits_for_a_login_that_nobody_needs_any_more),
         ONE(test_a_swap_lets_nobody_in_whom_its_list_keeps_out),
+        ONE(test_a_login_that_ends_shows_out_whom_it_let_in),
+        ONE(test_a_login_that_ends_before_the_users_have_come),
+        ONE(test_a_login_that_ends_while_a_newer_snapshot_is_asked_for),
+        ONE(test_a_login_that_ends_with_a_swap),
+        ONE(test_a_login_that_ends_with_a_swap_ends_before_it),
+        ONE(test_the_end_of_a_login_is_seen_before_what_comes_after_it),
         ONE(test_many_who_wait_leave_in_any_order),
         ONE(test_a_login_accepted_at_the_last_moment),
+        ONE(test_a_login_accepted_too_late),
         ONE(test_a_roster_that_nobody_wants_any_more_fails_no_swap),
         ONE(test_a_roster_that_fails_fails_the_swap),
         TWO(test_swaps_are_overtaken_at_every_step),

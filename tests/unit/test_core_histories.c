@@ -113,7 +113,7 @@ static void happen(struct dice *dice, bool with_failures)
 {
     unsigned place = dice_below(dice, PLACES);
     lock();
-    switch (dice_below(dice, 12)) {
+    switch (dice_below(dice, 13)) {
     case 0:
         something_has_happened(dice, place);
         break;
@@ -131,7 +131,11 @@ static void happen(struct dice *dice, bool with_failures)
         truth.refuse_users = with_failures && dice_below(dice, 2);
         break;
     case 5:
+        if (validators() == 1) /* the answers of two have no order */
+            end_login(stage.viewers[dice_below(dice, VIEWERS)].serial, dice_below(dice, 2) ? 3 : place);
+        break;
     case 6:
+    case 7:
         talk(place);
         break;
     default:

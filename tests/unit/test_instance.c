@@ -499,6 +499,61 @@ static void test_its_lines_in_the_log(void **state)
     assert_in_range(st.st_size, 2048, 4096);
 }
 
+/* ------------------ health -------------------------------------------------------------------- */
+
+static void report(uint32_t health, const char *text)
+{
+    puppet.host->report_health(puppet.host, health, dback_text(text));
+}
+
+static bool is_in_health(uint32_t state, const char *text)
+{
+    struct instance_health health;
+    instance_health(world.instance, &health);
+    return health.state == state && strcmp(health.text, text) == 0 && health.since_ms <= now_ms();
+}
+
+static void test_health(void **state)
+{
+    (void)state;
+    start();
+    assert_true(DBACK_HAS(dback_host, puppet.host, report_health));
+    assert_true(is_in_health(DBACK_HEALTH_OK, ""));
+    report(DBACK_HEALTH_DEGRADED, "the gateway\nis away");
+    assert_true(is_in_health(DBACK_HEALTH_DEGRADED, "the gateway?is away"));
+    report(DBACK_HEALTH_DOWN, "the token is wrong");
+    report(DBACK_HEALTH_DOWN, "the token is wrong"); /* no news */
+    report(DBACK_HEALTH_OK, NULL);
+    assert_true(is_in_health(DBACK_HEALTH_OK, ""));
+    report(77, "from the future");
+    assert_true(is_in_health(DBACK_HEALTH_DEGRADED, "from the future"));
+    char *flood = xmalloc(100000);
+    memset(flood, 'f', 100000);
+    puppet.host->report_health(puppet.host, DBACK_HEALTH_DEGRADED, (dback_str){ flood, 100000 });
+    flood[512] = '\0';
+    assert_true(is_in_health(DBACK_HEALTH_DEGRADED, flood));
+    free(flood);
+    finish();
+    assert_true(log_says("WARN  provider/test is degraded: the gateway?is away suppressed=0\n"));
+    assert_true(log_says("ERROR provider/test is down: the token is wrong suppressed=0\n"));
+    assert_true(log_says("INFO  provider/test is well suppressed=0\n"));
+    assert_true(log_says("WARN  provider/test is degraded: from the future suppressed=0\n"));
+}
+
+/* One that can't make up its mind doesn't fill the log, and what counts is what it said last. */
+static void test_health_that_flickers(void **state)
+{
+    (void)state;
+    start();
+    for (unsigned i = 0; i < 10001; i++)
+        report(i % 2 ? DBACK_HEALTH_DOWN : DBACK_HEALTH_OK, i % 2 ? "down again" : "");
+    assert_true(is_in_health(DBACK_HEALTH_OK, ""));
+    finish();
+    struct stat st;
+    assert_int_equal(stat(world.log_file, &st), 0);
+    assert_in_range(st.st_size, 20 * 60, 40 * 120);
+}
+
 /* ------------------ the end ------------------------------------------------------------------- */
 
 static void look_around_in_quiesce(void)
@@ -556,6 +611,8 @@ static void test_at_most_4096_holds(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(holds); i++)
         assert_true((holds[i] = puppet.host->hold(puppet.host, (dback_str){ reason, sizeof reason })) != 0);
     assert_true(puppet.host->hold(puppet.host, dback_text("one too many")) == 0);
+    assert_true(waiting_for("nothing")); /* as long as it serves */
+    instance_stop(world.instance);
     assert_true(waiting_for("rrr (")); /* each reason is cut, and not all are shown */
     assert_true(waiting_for(", and 4088 holds more"));
     for (size_t i = 0; i < ARRAY_LENGTH(holds); i++)
@@ -743,6 +800,8 @@ int main(void)
         WITH_PUPPET(test_a_full_inbox),
         WITH_PUPPET(test_mistakes_are_counted_and_logged_once),
         WITH_PUPPET(test_its_lines_in_the_log),
+        WITH_PUPPET(test_health),
+        WITH_PUPPET(test_health_that_flickers),
         WITH_PUPPET(test_holds),
         WITH_PUPPET(test_at_most_4096_holds),
         WITH_PUPPET(test_watched_is_coalesced),

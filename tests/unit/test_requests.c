@@ -580,6 +580,8 @@ static void test_events(void **state)
     assert_int_equal(check_event(&event), DBACK_OK);
     event.kind = DBACK_EVENT_USER_GONE;
     assert_int_equal(check_event(&event), DBACK_OK);
+    event.kind = DBACK_EVENT_LOGIN_ENDED;
+    assert_int_equal(check_event(&event), DBACK_OK);
     event.kind = DBACK_EVENT_USER;
     assert_int_equal(check_event(&event), DBACK_INVALID);
     event.kind = DBACK_EVENT_MESSAGE;

@@ -44,7 +44,8 @@
  * TEXT is UTF-8, pointer and length, not NUL-terminated, without NUL bytes. Text that isn't valid or
  * is longer than the limit given beside it is refused with DBACK_INVALID and a sentence in the log.
  * Limits are in bytes: cut longer text at a whole character. Only what people read (log lines, `why`,
- * `reason`, `error`) is never refused: d-back cuts it, and puts a ? for what can't be shown.
+ * `reason`, `error`, the text of report_health) is never refused: d-back cuts it, and puts a ? for what
+ * can't be shown.
  *
  * REQUESTS. servers, users, validate, client_id and static_file ask something. Each gets a request
  * number and must lead to exactly one host->done() with that number: inside the call, or any time
@@ -58,12 +59,14 @@
  * appended, and a member counts as present when the size covers it (DBACK_HAS). All members of 1.0
  * are always there; ask for later ones before you use them. There are no spare members. Bits of
  * `flags` that the other side doesn't know are ignored. Other numbers that d-back doesn't know (an
- * event's kind, a status) are refused with DBACK_INVALID; take a result below 0 that you don't know
- * for an error. New areas come as extensions, found by name through extension(); an extension's name
- * never changes once released; unreleased ones start with "x-".
+ * event's kind, a status) are refused with DBACK_INVALID: look at host->minor before you use one that
+ * came later than 1.0. Take a result below 0 that you don't know for an error. New areas come as
+ * extensions, found by name through extension(); an extension's name never changes once released;
+ * unreleased ones start with "x-".
  *
  * ABI LOG
  *   2026-11-23  1.0  first release.
+ *   2026-11-24  1.1  DBACK_EVENT_LOGIN_ENDED; dback_host.report_health and DBACK_HEALTH_*.
  */
 #ifndef DBACK_PROVIDER_H
 #define DBACK_PROVIDER_H
@@ -80,7 +83,7 @@ extern "C" {
 
 #define DBACK_MAGIC 0x4b434244u /* "DBCK" in little endian: this constant is a dback_entry */
 #define DBACK_ABI_MAJOR 1       /* must be equal on both sides */
-#define DBACK_ABI_MINOR 0       /* grows with every addition */
+#define DBACK_ABI_MINOR 1       /* grows with every addition */
 
 /* Is `field` of the struct that `p` points to known to whoever filled it in? `type` is the struct's
  * type. For function members ask also whether it is NULL. */
@@ -179,6 +182,12 @@ typedef struct dback_login {
  *   CLIENT_ID        the server's OAuth client id is now `text`.
  *   SERVERS_CHANGED  ask for servers() again: at once, but at most every 100 ms.
  *   USERS_CHANGED    the same for users(server).
+ *   LOGIN_ENDED      (since 1.1; an older host refuses it) whoever validate() let in as user->uid, by
+ *                    put_login(), may no longer see `server`: they have left it, say. Their viewers are
+ *                    shown nothing more of it and told to log in again; they stay connected. A login
+ *                    that validate() accepts afterwards counts. (Not a late yes of a provider that has
+ *                    been replaced meanwhile: its successor is asked.) An instance that takes another's
+ *                    place tells again what ended shortly before: the other may not have got to it.
  * Only the provider that answered users(server), or is being asked, changes who is there: USER and
  * USER_GONE of another are left out. The other kinds count from every provider that is in use.
  * Events and answers of one thread arrive in the order of the calls. An event that is emitted
@@ -190,11 +199,12 @@ typedef struct dback_login {
 #define DBACK_EVENT_CLIENT_ID 4u
 #define DBACK_EVENT_SERVERS_CHANGED 5u
 #define DBACK_EVENT_USERS_CHANGED 6u
+#define DBACK_EVENT_LOGIN_ENDED 7u
 typedef struct dback_event {
     uint32_t size;
     uint32_t kind;          /* DBACK_EVENT_* */
     dback_str server;       /* discord_id: all but SERVERS_CHANGED */
-    const dback_user *user; /* USER; MESSAGE and USER_GONE: its uid */
+    const dback_user *user; /* USER; MESSAGE, USER_GONE and LOGIN_ENDED: its uid */
     dback_str channel;      /* MESSAGE: the channel's id, at most 64 bytes, may be empty */
     dback_str text;         /* MESSAGE: 1 to 8192 bytes. CLIENT_ID: at most 64 bytes; "" withdraws it */
 } dback_event;
@@ -215,6 +225,11 @@ typedef void (*dback_timer_callback)(void *arg);
 #define DBACK_FD_WRITE 2u
 #define DBACK_FD_HANGUP 4u /* reported whether asked for or not, as long as the fd is watched: the
                               peer has gone, or will send nothing more, or an error waits */
+
+/* How a provider says it is. */
+#define DBACK_HEALTH_OK 0u
+#define DBACK_HEALTH_DEGRADED 1u /* something is missing or late, the rest goes on */
+#define DBACK_HEALTH_DOWN 2u     /* what it knows is no longer kept true */
 
 #define DBACK_LOG_ERROR 1u
 #define DBACK_LOG_WARN 2u
@@ -239,7 +254,8 @@ struct dback_host {
      *   put_server     for servers(): once per server. Of two with the same discord_id or id the first
      *                  counts
      *   put_user       for users(): once per user. Of two with the same uid the last counts
-     *   put_login      for validate(), optional: who it is. `uid` as on the roster, 1 to 64 bytes
+     *   put_login      for validate(), optional: who it is, 1 to 64 bytes: the uid as on the roster, or
+     *                  another name by which LOGIN_ENDED will call it ("(password)")
      *   put_client_id  for client_id(): 1 to 64 bytes
      *   put_file       for static_file(): an absolute path of a readable regular file, at most
      *                  4095 bytes, and its content type (at most 127 bytes of printable
@@ -267,8 +283,9 @@ struct dback_host {
 
     /* [any] Something happened; copied at once. DBACK_OK: taken (whether it is shown is decided
      * later, see dback_event). DBACK_BUSY: the inbox is full, or this instance is just being
-     * replaced; nothing was taken: wait a little (a timer) and call again, or let it go. DBACK_INVALID: malformed. DBACK_LATE: this instance has
-     * been, or is about to be, told to quiesce; nobody listens any more. */
+     * replaced; nothing was taken: wait a little (a timer) and call again, or let it go.
+     * DBACK_INVALID: malformed. DBACK_LATE: this instance has been, or is about to be, told to
+     * quiesce; nobody listens any more. */
     int32_t (*emit)(const dback_host *host, const dback_event *event);
 
     /* [any] Keep this instance from being destroyed until release(): a thread of yours runs, a callback
@@ -304,6 +321,13 @@ struct dback_host {
 
     /* [any] A host extension by its (NUL-terminated) name, or NULL. None in 1.0. */
     const void *(*extension)(const dback_host *host, const char *name);
+
+    /* [any] Since 1.1: ask with DBACK_HAS(dback_host, host, report_health). How you are, until you say
+     * otherwise: `health` is one of DBACK_HEALTH_* (unknown numbers count as DEGRADED), `text` (at most 512
+     * bytes) a sentence for the operator that names what is wrong and the way out, without secrets; empty
+     * when all is well. d-back shows it beside the provider and as a metric, and logs what changes: you
+     * needn't. Viewers are served all the same. A new instance is OK. */
+    void (*report_health)(const dback_host *host, uint32_t health, dback_str text);
 };
 
 /* ---------------------------------------------------------------- what a provider offers ---- */

@@ -5,7 +5,8 @@
 //! one thread, one at a time, so it needs no locks.
 //!
 //! Two things are different from C. A panic must not leave a function that d-back calls: `panic = "abort"` in
-//! Cargo.toml sees to that. And what d-back hands over (`Str`) is lent for the call only: take copies.
+//! Cargo.toml sees to that, but d-back ends with it. And what d-back hands over (`Str`) is lent for the call
+//! only: take copies.
 
 use std::mem::size_of;
 use std::os::raw::{c_char, c_void};

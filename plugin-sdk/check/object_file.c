@@ -1,13 +1,13 @@
-/* Is this file a whole shared object for this machine? See elf_check() in load.h. */
-#include "provider/load.h"
+/* See object_file.h. */
+#include "object_file.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <link.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
-#define PROGRAM_HEADERS_MAX 256
+#define SIZE_MAX_BYTES (256u << 20)
 
 #if defined(__x86_64__)
 #define MACHINE EM_X86_64
@@ -31,6 +31,15 @@
 #define BYTE_ORDER_HERE ELFDATA2MSB
 #endif
 
+const char *object_file_fault(const struct stat *st)
+{
+    if (!S_ISREG(st->st_mode))
+        return "is not a regular file; name the provider's .so file";
+    if (st->st_size == 0)
+        return "is empty; build or copy it anew";
+    return (uint64_t)st->st_size > SIZE_MAX_BYTES ? "is larger than 256 MiB; strip it" : NULL;
+}
+
 static bool read_at(int fd, void *out, size_t size, uint64_t offset)
 {
     return pread(fd, out, size, (off_t)offset) == (ssize_t)size;
@@ -47,26 +56,23 @@ static bool for_this_machine(const ElfW(Ehdr) * head)
 #endif
 }
 
-int elf_check(const char *file, int fd, uint64_t size, char *err)
+const char *object_head_fault(int fd, uint64_t size)
 {
     ElfW(Ehdr) head;
     if (size < sizeof head || !read_at(fd, &head, sizeof head, 0) ||
         memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
-        return fail(err, -ENOEXEC, "%s is not a shared object (no ELF file); name the provider's .so file",
-                    file);
+        return "is not a shared object (no ELF file); name the provider's .so file";
     if (!for_this_machine(&head))
-        return fail(err, -ENOEXEC, "%s is built for another kind of machine; build it on or for this one",
-                    file);
+        return "is built for another kind of machine; build it on or for this one";
     if (head.e_type != ET_DYN)
-        return fail(err, -ENOEXEC, "%s is an ELF file, but not a shared object; link it with -shared", file);
-    if (head.e_phentsize != sizeof(ElfW(Phdr)) || head.e_phnum == 0 || head.e_phnum > PROGRAM_HEADERS_MAX)
-        return fail(err, -ENOEXEC, "%s is damaged (its program headers make no sense); build it anew", file);
+        return "is an ELF file, but not a shared object; link it with -shared";
+    if (head.e_phentsize != sizeof(ElfW(Phdr)) || head.e_phnum == 0 || head.e_phnum > OBJECT_FILE_SEGMENTS)
+        return "is damaged (its program headers make no sense); build it anew";
     for (unsigned i = 0; i < head.e_phnum; i++) {
         ElfW(Phdr) part;
         if (!read_at(fd, &part, sizeof part, (uint64_t)head.e_phoff + i * sizeof part) ||
             part.p_offset > size || (part.p_type != PT_NULL && part.p_filesz > size - part.p_offset))
-            return fail(err, -ENOEXEC,
-                        "%s is incomplete (it ends before its contents do); build or copy it anew", file);
+            return "is incomplete (it ends before its contents do); build or copy it anew";
     }
-    return 0;
+    return NULL;
 }

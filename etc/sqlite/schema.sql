@@ -1,6 +1,7 @@
 -- A world of d-back's sqlite provider. docs/providers/sqlite.md tells how to use it.
 --
 -- The provider runs this text by itself when its database is new. By hand: sqlite3 world.db < schema.sql
+-- What has come with a later version stands at the end; a database of an earlier one gets just that.
 --
 -- Whatever writes here may be old: every expression that runs in the writer (checks, defaults, triggers) is
 -- understood by SQLite 3.8.2 and later. Lengths are in bytes, hence the casts. Times are seconds since 1970.
@@ -178,6 +179,60 @@ CREATE TRIGGER servers_updated AFTER UPDATE ON servers BEGIN
 END;
 
 PRAGMA application_id = 1145193291; -- "DBCK": this schema and no other program's
-PRAGMA user_version = 1;
+
+-- ---------------------------------------------------------------- since version 2
+
+-- Logins that may have come to their end: by a token that was changed or deleted, or by a server's password.
+-- Whoever reads this looks whether they hold still, so a token that is only given more time ends nothing.
+CREATE TABLE login_changes (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    proof TEXT NOT NULL, -- the hash of the token, or that of the password
+    server TEXT NOT NULL,
+    uid TEXT NOT NULL, -- '': whoever knows the password
+    changed_at INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER)),
+    UNIQUE (proof, server, uid)
+);
+CREATE INDEX login_changes_by_age ON login_changes (changed_at);
+CREATE INDEX tokens_by_expiry ON tokens (expires_at) WHERE expires_at IS NOT NULL;
+
+-- The BEFORE INSERT are for INSERT OR REPLACE, which deletes without a word.
+
+CREATE TRIGGER tokens_replaced BEFORE INSERT ON tokens BEGIN
+    DELETE FROM login_changes WHERE proof = NEW.token_hash AND server = NEW.server
+        AND uid = (SELECT uid FROM tokens WHERE token_hash = NEW.token_hash AND server = NEW.server);
+    INSERT INTO login_changes (proof, server, uid) SELECT token_hash, server, uid FROM tokens
+        WHERE token_hash = NEW.token_hash AND server = NEW.server;
+END;
+
+CREATE TRIGGER tokens_updated AFTER UPDATE ON tokens BEGIN
+    DELETE FROM login_changes WHERE proof = OLD.token_hash AND server = OLD.server AND uid = OLD.uid;
+    INSERT INTO login_changes (proof, server, uid) VALUES (OLD.token_hash, OLD.server, OLD.uid);
+END;
+
+CREATE TRIGGER tokens_deleted AFTER DELETE ON tokens BEGIN
+    DELETE FROM login_changes WHERE proof = OLD.token_hash AND server = OLD.server AND uid = OLD.uid;
+    INSERT INTO login_changes (proof, server, uid) VALUES (OLD.token_hash, OLD.server, OLD.uid);
+END;
+
+CREATE TRIGGER passwords_replaced BEFORE INSERT ON servers BEGIN
+    DELETE FROM login_changes WHERE uid = '' AND server = NEW.discord_id
+        AND proof = (SELECT password_hash FROM servers WHERE discord_id = NEW.discord_id);
+    INSERT INTO login_changes (proof, server, uid) SELECT password_hash, discord_id, '' FROM servers
+        WHERE discord_id = NEW.discord_id AND password_hash IS NOT NULL;
+END;
+
+CREATE TRIGGER passwords_updated AFTER UPDATE OF password_hash ON servers
+WHEN OLD.password_hash IS NOT NULL AND NEW.password_hash IS NOT OLD.password_hash
+BEGIN
+    DELETE FROM login_changes WHERE uid = '' AND server = OLD.discord_id AND proof = OLD.password_hash;
+    INSERT INTO login_changes (proof, server, uid) VALUES (OLD.password_hash, OLD.discord_id, '');
+END;
+
+CREATE TRIGGER passwords_deleted AFTER DELETE ON servers WHEN OLD.password_hash IS NOT NULL BEGIN
+    DELETE FROM login_changes WHERE uid = '' AND server = OLD.discord_id AND proof = OLD.password_hash;
+    INSERT INTO login_changes (proof, server, uid) VALUES (OLD.password_hash, OLD.discord_id, '');
+END;
+
+PRAGMA user_version = 2;
 
 COMMIT;

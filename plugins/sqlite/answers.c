@@ -11,17 +11,39 @@ static void done(const struct provider *provider, dback_request request, int32_t
     provider->host->done(provider->host, request, result, dback_text(why));
 }
 
-void answer_failed(struct provider *provider, dback_request request, const char *what, int result)
+/* One that fails is an ailment until it succeeds. */
+static void name_question(char question[QUESTION_SIZE], const char *what, dback_str server)
 {
-    char why[512], text[512];
-    if (!provider->database.handle)
+    snprintf(question, QUESTION_SIZE, "%s%s%.*s", what, server.len ? " of server " : "", (int)server.len,
+             server.len ? server.ptr : "");
+}
+
+void answer_failed(struct provider *provider, dback_request request, const char *what, dback_str server,
+                   int result)
+{
+    char why[512], text[512], question[QUESTION_SIZE];
+    if (!provider->database.handle) {
         snprintf(why, sizeof why, "%s", provider->why_closed);
-    else
+    } else {
         database_why(&provider->database, result, why, sizeof why);
+        name_question(question, what, server);
+        memcpy(provider->health.question, question, sizeof question);
+        health_set(&provider->health, AILMENT_ANSWER, DBACK_HEALTH_DEGRADED, "%s failed: %s", question, why);
+    }
     snprintf(text, sizeof text, "%s: %.440s", what, why);
     database_rollback(&provider->database);
     trouble_met(provider, result);
     done(provider, request, DBACK_FAILED, text);
+}
+
+void answer_succeeded(struct provider *provider, const char *what, dback_str server)
+{
+    char question[QUESTION_SIZE];
+    if (!health_is_set(&provider->health, AILMENT_ANSWER))
+        return;
+    name_question(question, what, server);
+    if (strcmp(question, provider->health.question) == 0)
+        health_clear(&provider->health, AILMENT_ANSWER);
 }
 
 /* False: there is nothing of the kind in this database, and that was said. */
@@ -29,12 +51,32 @@ static bool begin(struct provider *provider, dback_request request, enum source 
 {
     database_begin_work(&provider->database, (int)provider->options.query_timeout_ms);
     if (!provider->database.handle)
-        answer_failed(provider, request, source_name(source), SQLITE_OK);
+        answer_failed(provider, request, source_name(source), dback_text(""), SQLITE_OK);
     else if (!provider->database.selects[source])
         done(provider, request, DBACK_PASS, "");
     else
         return true;
     return false;
+}
+
+/* ---------------------------------------------------------------- rows left out ------------ */
+
+void answer_note_left_out(struct provider *provider, struct watch *watch, size_t count, const char *why)
+{
+    size_t *before = watch ? &watch->left_out : &provider->servers_left_out;
+    if (count == 0 && *before == 0)
+        return;
+    *before = count;
+    size_t all = provider->servers_left_out;
+    for (size_t i = 0; i < provider->watches.count; i++)
+        all += provider->watches.list[i].left_out;
+    if (count)
+        snprintf(provider->left_out_why, sizeof provider->left_out_why, "%s", why);
+    if (all)
+        health_set(&provider->health, AILMENT_ROWS, DBACK_HEALTH_DEGRADED,
+                   "rows that can't be used are left out, %zu of them: %s", all, provider->left_out_why);
+    else
+        health_clear(&provider->health, AILMENT_ROWS);
 }
 
 /* ---------------------------------------------------------------- servers ------------------ */
@@ -46,7 +88,19 @@ static bool is_set(sqlite3_stmt *row, int column)
     return type != SQLITE_NULL && (type != SQLITE_INTEGER || sqlite3_column_int64(row, column) != 0);
 }
 
-static int32_t put_server(struct provider *provider, dback_request request, sqlite3_stmt *row)
+bool answer_takes_login(sqlite3_stmt *row)
+{
+    return is_set(row, 4) || sqlite3_column_type(row, 5) != SQLITE_NULL;
+}
+
+/* What d-back couldn't take. */
+struct left_out {
+    size_t count;
+    char why[200]; /* the last of them */
+};
+
+static int32_t put_server(struct provider *provider, dback_request request, sqlite3_stmt *row,
+                          struct left_out *out)
 {
     char name[NAME_LIMIT];
     dback_server server = DBACK_SERVER_INIT;
@@ -55,15 +109,17 @@ static int32_t put_server(struct provider *provider, dback_request request, sqli
     server.name = text_clean(name, sizeof name, column_text(row, 2));
     if (!text_is_id(server.discord_id, ID_LIMIT) || !text_is_id(server.id, ID_LIMIT) ||
         server.name.len == 0) {
-        complain(&provider->say, COMPLAIN_ROW, "a server is left out: its %s isn't text of 1 to 64 bytes",
+        out->count++;
+        snprintf(out->why, sizeof out->why, "the %s of a server isn't text of 1 to %d bytes",
                  !text_is_id(server.discord_id, ID_LIMIT) ? "discord_id"
                  : server.name.len                        ? "id"
-                                                          : "name");
+                                                          : "name",
+                 server.name.len ? ID_LIMIT : NAME_LIMIT);
         return DBACK_OK;
     }
     if (sqlite3_column_type(row, 3) == SQLITE_INTEGER && sqlite3_column_int64(row, 3) == 1)
         server.flags |= DBACK_SERVER_DEFAULT;
-    if (is_set(row, 4) || sqlite3_column_type(row, 5) != SQLITE_NULL)
+    if (answer_takes_login(row))
         server.flags |= DBACK_SERVER_PASSWORDED;
     return provider->host->put_server(provider->host, request, &server);
 }
@@ -72,20 +128,24 @@ void answer_servers(void *self, dback_request request)
 {
     struct provider *provider = self;
     sqlite3_stmt *row;
+    struct left_out out = { 0 };
     int32_t put = DBACK_OK;
     if (!begin(provider, request, SOURCE_SERVERS))
         return;
     int result = database_statement(&provider->database, STATEMENT_SERVERS, &row);
     if (result == SQLITE_OK)
         while (put != DBACK_LATE && put != DBACK_LIMIT && (result = sqlite3_step(row)) == SQLITE_ROW)
-            put = put_server(provider, request, row);
-    if (put == DBACK_LIMIT)
+            put = put_server(provider, request, row, &out);
+    if (put == DBACK_LIMIT) {
         done(provider, request, DBACK_FAILED,
              "more servers than d-back takes; raise limits.servers in d-back.cfg");
-    else if (put != DBACK_LATE && result != SQLITE_DONE)
-        answer_failed(provider, request, "servers", result);
-    else
+    } else if (put != DBACK_LATE && result != SQLITE_DONE) {
+        answer_failed(provider, request, "servers", dback_text(""), result);
+    } else {
+        answer_succeeded(provider, "servers", dback_text(""));
+        answer_note_left_out(provider, NULL, out.count, out.why);
         done(provider, request, DBACK_OK, "");
+    }
     sqlite3_reset(row);
 }
 
@@ -105,6 +165,8 @@ void answer_client_id(void *self, dback_request request, dback_str server)
     if (!begin(provider, request, SOURCE_SERVERS))
         return;
     int result = answer_find_server(provider, server, &row);
+    if (result == SQLITE_ROW || result == SQLITE_DONE)
+        answer_succeeded(provider, "client id", server);
     if (result == SQLITE_ROW) {
         struct watch *watch = watches_add(&provider->watches, server);
         dback_str client_id = column_text(row, 6);
@@ -116,7 +178,7 @@ void answer_client_id(void *self, dback_request request, dback_str server)
     } else if (result == SQLITE_DONE) {
         done(provider, request, DBACK_PASS, "");
     } else {
-        answer_failed(provider, request, "client id", result);
+        answer_failed(provider, request, "client id", server, result);
     }
     sqlite3_reset(row);
 }
@@ -132,7 +194,8 @@ void answer_fill_user(dback_user *user, sqlite3_stmt *row, int column, char name
         user->role_color = color;
 }
 
-static int32_t put_user(struct provider *provider, dback_request request, dback_str server, sqlite3_stmt *row)
+static int32_t put_user(struct provider *provider, dback_request request, dback_str server, sqlite3_stmt *row,
+                        struct left_out *out)
 {
     char name[NAME_LIMIT];
     dback_user user = DBACK_USER_INIT;
@@ -140,14 +203,14 @@ static int32_t put_user(struct provider *provider, dback_request request, dback_
     answer_fill_user(&user, row, 1, name);
     if (text_is_id(user.uid, ID_LIMIT))
         return provider->host->put_user(provider->host, request, &user);
-    complain(&provider->say, COMPLAIN_ROW,
-             "a user of server %.*s is left out: its uid isn't text of 1 to 64 bytes", (int)server.len,
-             server.ptr);
+    out->count++;
+    snprintf(out->why, sizeof out->why, "the uid of a user of server %.*s isn't text of 1 to %d bytes",
+             (int)server.len, server.ptr, ID_LIMIT);
     return DBACK_OK;
 }
 
 static int put_users(struct provider *provider, dback_request request, dback_str server, int32_t *put,
-                     bool *any)
+                     struct left_out *out, bool *any)
 {
     sqlite3_stmt *row;
     int result = database_statement(&provider->database, STATEMENT_USERS, &row);
@@ -155,7 +218,7 @@ static int put_users(struct provider *provider, dback_request request, dback_str
         return result;
     bind_text(row, 1, server);
     while (*put != DBACK_LATE && *put != DBACK_LIMIT && (result = sqlite3_step(row)) == SQLITE_ROW) {
-        *put = put_user(provider, request, server, row);
+        *put = put_user(provider, request, server, row, out);
         *any = true;
     }
     sqlite3_reset(row);
@@ -174,11 +237,12 @@ static int is_ours(struct provider *provider, dback_str server)
 }
 
 /* From here on this server's changes concern somebody; its messages may go as far as these users know. */
-static int remember(struct provider *provider, dback_str server)
+static int remember(struct provider *provider, dback_str server, const struct left_out *out)
 {
     struct watch *watch = watches_add(&provider->watches, server);
     if (!watch)
         return SQLITE_NOMEM;
+    answer_note_left_out(provider, watch, out->count, out->why);
     int result = outbox_look_for(provider, watch);
     watch->answered = watch->answered || result == SQLITE_OK;
     return result;
@@ -188,6 +252,7 @@ void answer_users(void *self, dback_request request, dback_str server)
 {
     struct provider *provider = self;
     uint64_t began_ms = now_ms();
+    struct left_out out = { 0 };
     int32_t put = DBACK_OK;
     bool any = provider->database.selects[SOURCE_SERVERS] != NULL;
     if (!begin(provider, request, SOURCE_USERS))
@@ -198,16 +263,19 @@ void answer_users(void *self, dback_request request, dback_str server)
         result = is_ours(provider, server);
     bool ours = result == SQLITE_ROW;
     if (ours)
-        result = put_users(provider, request, server, &put, &any);
+        result = put_users(provider, request, server, &put, &out, &any);
     ours = ours && any;
     if (ours && result == SQLITE_OK)
-        result = remember(provider, server);
+        result = remember(provider, server, &out);
     if (result == SQLITE_OK || result == SQLITE_DONE)
         result = database_run(&provider->database, STATEMENT_COMMIT);
     provider->live.users_ms += now_ms() - began_ms;
-    if (result != SQLITE_OK)
-        answer_failed(provider, request, "users", result);
-    else if (put == DBACK_LIMIT)
+    if (result != SQLITE_OK) {
+        answer_failed(provider, request, "users", server, result);
+        return;
+    }
+    answer_succeeded(provider, "users", server);
+    if (put == DBACK_LIMIT)
         done(provider, request, DBACK_FAILED,
              "more users than d-back takes; raise limits.users in d-back.cfg");
     else
@@ -282,12 +350,14 @@ void answer_static_file(void *self, dback_request request, dback_str path)
         bind_text(row, 1, path);
         result = sqlite3_step(row);
     }
+    if (result == SQLITE_ROW || result == SQLITE_DONE)
+        answer_succeeded(provider, "static override", dback_text(""));
     if (result == SQLITE_ROW)
         done(provider, request, put_content(provider, request, row, path) == DBACK_OK ? DBACK_OK : DBACK_PASS,
              "");
     else if (result == SQLITE_DONE)
         done(provider, request, DBACK_PASS, "");
     else
-        answer_failed(provider, request, "static override", result);
+        answer_failed(provider, request, "static override", dback_text(""), result);
     sqlite3_reset(row);
 }

@@ -18,13 +18,16 @@
 #include <unistd.h>
 
 #define APPLICATION_ID 0x4442434b /* "DBCK" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define VALUE_LIMIT (32 << 20) /* one value of a row; more than any that d-back takes */
 #define STEPS_PER_LOOK 4000    /* of SQLite's machine, between two looks at the clock */
 
-/* Each step leads from the user_version that is its index to the next one, in one transaction. */
+/* The step for each user_version, in one transaction: from 0 to the newest one, from the others to the next.
+ */
 static const char *const schema_steps[SCHEMA_VERSION] = {
 #include "schema.inc"
+    ,
+#include "since-2.inc"
 };
 
 /* ---------------------------------------------------------------- words -------------------- */
@@ -35,20 +38,22 @@ bool database_is_busy(int result)
     return primary == SQLITE_BUSY || primary == SQLITE_LOCKED;
 }
 
-static const char *advice(int result)
+const char *database_advice(int result)
 {
     switch (result & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return "; another program holds a lock on it";
     case SQLITE_CORRUPT:
-        return "; sqlite3 with PRAGMA integrity_check tells what is damaged, .recover saves the rest";
+        return "; sqlite3 with PRAGMA integrity_check tells what is damaged, .dump saves the rest";
     case SQLITE_NOTADB:
         return "; the option database names something else, or it is encrypted or damaged";
     case SQLITE_INTERRUPT:
         return "; it took longer than the option query_timeout allows";
     case SQLITE_FULL:
         return "; it goes on when there is space";
+    case SQLITE_TOOBIG:
+        return "; a row has a value of more than 32 MiB";
     case SQLITE_CANTOPEN:
         return "; d-back needs to read it, and to write in its folder, where -wal and -shm are kept";
     case SQLITE_READONLY:
@@ -62,7 +67,7 @@ void database_why(const struct database *database, int result, char *out, size_t
 {
     bool told = database->handle && (sqlite3_errcode(database->handle) & 0xff) == (result & 0xff);
     snprintf(out, size, "%s: %s%s", database->options->database,
-             told ? sqlite3_errmsg(database->handle) : sqlite3_errstr(result), advice(result));
+             told ? sqlite3_errmsg(database->handle) : sqlite3_errstr(result), database_advice(result));
 }
 
 static int32_t fail(struct database *database, int result, const char *what, char *error, size_t error_size)
@@ -126,23 +131,6 @@ void database_rollback(struct database *database)
         sqlite3_reset(database->statements[i]);
     if (database->handle && !sqlite3_get_autocommit(database->handle))
         sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
-}
-
-void bind_text(sqlite3_stmt *statement, int index, dback_str text)
-{
-    sqlite3_bind_text64(statement, index, text.len ? text.ptr : "", text.len, SQLITE_STATIC, SQLITE_UTF8);
-}
-
-dback_str column_text(sqlite3_stmt *statement, int index)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, index);
-    int len = sqlite3_column_bytes(statement, index);
-    return (dback_str){ text, text && len > 0 ? (size_t)len : 0 };
-}
-
-bool str_equal(dback_str a, dback_str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 /* ---------------------------------------------------------------- opening ------------------ */
@@ -274,9 +262,12 @@ static int32_t check_version(struct database *database, bool create, int64_t app
         return DBACK_FAILED;
     }
     if (!database->own && !maps_something(database->options)) {
-        snprintf(error, error_size,
-                 "%s is the database of another program; option queries says what is to be read from it",
-                 path);
+        snprintf(
+            error, error_size,
+            "%s is the database of another program; option queries says what is to be read from it. If it "
+            "was made from a dump of one of d-back's, it lacks this: PRAGMA application_id = %d; PRAGMA "
+            "user_version = %d",
+            path, APPLICATION_ID, SCHEMA_VERSION);
         return DBACK_FAILED;
     }
     if (!database->own || version == SCHEMA_VERSION)
@@ -311,6 +302,21 @@ static int32_t check_schema(struct database *database, bool create, char *error,
     return DBACK_OK;
 }
 
+/* What would never be asked for, or never be heard. */
+static int32_t check_together(const struct database *database, char *error, size_t error_size)
+{
+    char *const *selects = database->selects;
+    const char *fault =
+        selects[SOURCE_TOKENS] && !selects[SOURCE_SERVERS]
+            ? "queries.tokens needs queries.servers: a token opens servers that this database lists"
+        : selects[SOURCE_MESSAGES] && !selects[SOURCE_USERS]
+            ? "queries.messages needs queries.users: only who is known to be there is heard"
+            : NULL;
+    if (fault)
+        snprintf(error, error_size, "%s", fault);
+    return fault ? DBACK_FAILED : DBACK_OK;
+}
+
 static int32_t check_sources(struct database *database, char *error, size_t error_size)
 {
     for (int i = 0; i < SOURCE_COUNT; i++) {
@@ -321,7 +327,13 @@ static int32_t check_sources(struct database *database, char *error, size_t erro
         if (!database->selects[i])
             return DBACK_FAILED;
     }
-    return DBACK_OK;
+    return check_together(database, error, error_size);
+}
+
+static const char *last_line(const unsigned char *text)
+{
+    const char *whole = text ? (const char *)text : "", *end = strrchr(whole, '\n');
+    return end ? end + 1 : whole;
 }
 
 static int32_t quick_check(struct database *database, char *error, size_t error_size)
@@ -334,9 +346,9 @@ static int32_t quick_check(struct database *database, char *error, size_t error_
         fail(database, step, "quick_check: ", error, error_size);
     else if (str_equal(column_text(statement, 0), dback_text("ok")))
         result = DBACK_OK;
-    else
+    else /* SQLite begins a line of its own, which names the database: there is but one */
         snprintf(error, error_size, "quick_check of %s: %.300s", database->options->database,
-                 (const char *)sqlite3_column_text(statement, 0));
+                 last_line(sqlite3_column_text(statement, 0)));
     sqlite3_finalize(statement);
     return result;
 }

@@ -20,10 +20,9 @@
 
 /* ---------------------------------------------------------------- emitting ----------------- */
 
-/* False: not taken, so this is where to go on. What is malformed is let go: it was checked before, and once
- * more wouldn't help. */
-static bool emit(struct provider *provider, uint32_t kind, dback_str server, const dback_user *user,
-                 dback_str text)
+/* What is malformed is let go: it was checked before, and once more wouldn't help. */
+bool live_emit(struct provider *provider, uint32_t kind, dback_str server, const dback_user *user,
+               dback_str text)
 {
     dback_event event = DBACK_EVENT_INIT;
     event.kind = kind;
@@ -47,13 +46,25 @@ static int emit_client_id(struct provider *provider, dback_str server, bool *tak
     if (result == SQLITE_ROW) {
         dback_str client_id = column_text(row, 6);
         bool good = text_is_id(client_id, ID_LIMIT);
-        *taken = emit(provider, DBACK_EVENT_CLIENT_ID, server, NULL, good ? client_id : dback_text(""));
+        *taken = live_emit(provider, DBACK_EVENT_CLIENT_ID, server, NULL, good ? client_id : dback_text(""));
     }
     sqlite3_reset(row);
     return result == SQLITE_ROW || result == SQLITE_DONE ? SQLITE_OK : result;
 }
 
 /* ---------------------------------------------------------------- changes ------------------ */
+
+static int read_number(struct provider *provider, enum statement which, int64_t *number)
+{
+    sqlite3_stmt *row;
+    int result = database_statement(&provider->database, which, &row);
+    if (result != SQLITE_OK)
+        return result;
+    result = sqlite3_step(row);
+    *number = sqlite3_column_int64(row, 0);
+    sqlite3_reset(row);
+    return result == SQLITE_ROW ? SQLITE_OK : result;
+}
 
 static bool is_mapped(const struct provider *provider, enum source source)
 {
@@ -71,17 +82,34 @@ static void start_anew(struct provider *provider, bool servers, bool users)
     live->anew.at = 0;
 }
 
+/* SQLite counts it up when the schema changes, and when a backup is restored into the file. */
+static int note_schema(struct provider *provider, bool *other)
+{
+    struct live *live = &provider->live;
+    int64_t schema;
+    int result = read_number(provider, STATEMENT_SCHEMA_VERSION, &schema);
+    if (result != SQLITE_OK)
+        return result;
+    *other = schema != live->schema;
+    live->schema = schema;
+    return SQLITE_OK;
+}
+
 /* Where the changes stand. When that isn't a continuation of what this instance has seen, everything is
  * looked at. */
-static int find_cursor(struct provider *provider)
+static int find_cursor(struct provider *provider, int64_t *last_login_change)
 {
     struct live *live = &provider->live;
     sqlite3_stmt *row;
-    int result = database_statement(&provider->database, STATEMENT_POSITIONS, &row);
+    bool other_schema = false;
+    int result = note_schema(provider, &other_schema);
+    if (result == SQLITE_OK)
+        result = database_statement(&provider->database, STATEMENT_POSITIONS, &row);
     if (result != SQLITE_OK)
         return result;
     result = sqlite3_step(row);
     int64_t last = sqlite3_column_int64(row, 0), trimmed = sqlite3_column_int64(row, 1);
+    *last_login_change = sqlite3_column_int64(row, 2);
     sqlite3_reset(row);
     if (result != SQLITE_ROW)
         return result;
@@ -92,41 +120,62 @@ static int find_cursor(struct provider *provider)
         outbox_forget(provider, live->looked_at);
         start_anew(provider, true, true);
         live->cursor = last;
-    } else if (trimmed > live->cursor) {
+    } else if (other_schema || trimmed > live->cursor) {
+        outbox_look_anew(provider);
         start_anew(provider, true, true);
         live->cursor = last;
     }
     return SQLITE_OK;
 }
 
+/* What d-back was told to ask for again in this turn: once is enough. */
+struct told {
+    bool servers;
+    char users_of[ID_LIMIT + 1];
+};
+
+static bool pass_on_server(struct provider *provider, dback_str server, struct told *told, int *result)
+{
+    bool taken = told->servers ||
+                 live_emit(provider, DBACK_EVENT_SERVERS_CHANGED, dback_text(""), NULL, dback_text(""));
+    told->servers = taken;
+    if (taken)
+        *result = emit_client_id(provider, server, &taken);
+    return taken;
+}
+
+/* A user whose uid d-back doesn't take is left out; how many those are now, the whole list tells. */
+static bool pass_on_bad_user(struct provider *provider, dback_str server, struct told *told)
+{
+    if (str_equal(server, dback_text(told->users_of)))
+        return true;
+    if (!live_emit(provider, DBACK_EVENT_USERS_CHANGED, server, NULL, dback_text("")))
+        return false;
+    snprintf(told->users_of, sizeof told->users_of, "%.*s", (int)server.len, server.ptr);
+    return true;
+}
+
 /* One row. False: d-back didn't take it. */
-static bool pass_on(struct provider *provider, sqlite3_stmt *row, bool *servers_changed, int *result)
+static bool pass_on(struct provider *provider, sqlite3_stmt *row, struct told *told, int *result)
 {
     dback_str server = column_text(row, 1), uid = column_text(row, 2);
-    bool taken = true;
-    if (!text_is_id(server, ID_LIMIT))
+    if (uid.len == 0)
+        return pass_on_server(provider, server, told, result);
+    if (is_mapped(provider, SOURCE_USERS) || !text_is_id(server, ID_LIMIT))
         return true;
-    if (uid.len == 0) {
-        if (!*servers_changed)
-            taken = emit(provider, DBACK_EVENT_SERVERS_CHANGED, server, NULL, dback_text(""));
-        *servers_changed = true;
-        if (taken)
-            *result = emit_client_id(provider, server, &taken);
-        return taken;
-    }
-    if (is_mapped(provider, SOURCE_USERS) || !text_is_id(uid, ID_LIMIT))
-        return true;
+    if (!text_is_id(uid, ID_LIMIT))
+        return pass_on_bad_user(provider, server, told);
     char name[NAME_LIMIT];
     dback_user user = DBACK_USER_INIT;
     user.uid = uid;
     bool there = sqlite3_column_int(row, 3) != 0;
     if (there)
         answer_fill_user(&user, row, 4, name);
-    return emit(provider, there ? DBACK_EVENT_USER : DBACK_EVENT_USER_GONE, server, &user, dback_text(""));
+    return live_emit(provider, there ? DBACK_EVENT_USER : DBACK_EVENT_USER_GONE, server, &user,
+                     dback_text(""));
 }
 
-/* `complete`: there is nothing left. */
-static int pass_changes(struct provider *provider, bool *complete, bool *host_busy)
+static int pass_changes(struct provider *provider, enum progress *progress)
 {
     struct live *live = &provider->live;
     sqlite3_stmt *row;
@@ -134,48 +183,47 @@ static int pass_changes(struct provider *provider, bool *complete, bool *host_bu
     int result = database_statement(&provider->database, STATEMENT_CHANGES, &row);
     if (result != SQLITE_OK)
         return result;
-    bool servers_changed = false;
+    struct told told = { 0 };
     sqlite3_bind_int64(row, 1, live->cursor);
     sqlite3_bind_int(row, 2, CHANGES_PER_TURN);
     while ((result = sqlite3_step(row)) == SQLITE_ROW) {
         int64_t seq = sqlite3_column_int64(row, 0);
-        *host_busy = !pass_on(provider, row, &servers_changed, &failure);
-        if (*host_busy || failure != SQLITE_OK)
+        bool taken = pass_on(provider, row, &told, &failure);
+        if (!taken)
+            *progress = PROGRESS_HOST_BUSY;
+        if (!taken || failure != SQLITE_OK)
             break;
         live->cursor = seq;
         count++;
     }
     sqlite3_reset(row);
-    *complete = result == SQLITE_DONE && count < CHANGES_PER_TURN;
+    if (result == SQLITE_DONE && count == CHANGES_PER_TURN)
+        *progress = PROGRESS_MORE;
     if (failure != SQLITE_OK)
         return failure;
     return result == SQLITE_ROW || result == SQLITE_DONE ? SQLITE_OK : result;
 }
 
-static int read_version(struct provider *provider, int64_t *version)
+/* What the triggers have noted. Who may not look any more is shown out first, and doesn't see the rest. */
+static int look_at_notes(struct provider *provider, enum progress *progress)
 {
-    sqlite3_stmt *row;
-    int result = database_statement(&provider->database, STATEMENT_DATA_VERSION, &row);
-    if (result != SQLITE_OK)
-        return result;
-    result = sqlite3_step(row);
-    *version = sqlite3_column_int64(row, 0);
-    sqlite3_reset(row);
-    return result == SQLITE_ROW ? SQLITE_OK : result;
+    int64_t last_login_change = 0;
+    int result = find_cursor(provider, &last_login_change);
+    if (result == SQLITE_OK)
+        result = revoke_look(provider, last_login_change, progress);
+    if (result == SQLITE_OK && !provider->live.first && *progress == PROGRESS_DONE)
+        result = pass_changes(provider, progress);
+    return result;
 }
 
 /* In one read transaction: changes, then (when there are no more of them) how far messages may go. */
-static int look_inside(struct provider *provider, bool *complete, bool *host_busy)
+static int look_inside(struct provider *provider, enum progress *progress)
 {
     int result = database_run(&provider->database, STATEMENT_BEGIN);
-    *complete = true;
-    if (result == SQLITE_OK && provider->database.own) {
-        result = find_cursor(provider);
-        if (result == SQLITE_OK && !provider->live.first)
-            result = pass_changes(provider, complete, host_busy);
-    }
-    if (result == SQLITE_OK && *complete)
-        result = outbox_look(provider, complete);
+    if (result == SQLITE_OK && provider->database.own)
+        result = look_at_notes(provider, progress);
+    if (result == SQLITE_OK && *progress == PROGRESS_DONE)
+        result = outbox_look(provider, progress);
     if (result == SQLITE_OK)
         result = database_run(&provider->database, STATEMENT_COMMIT);
     if (result != SQLITE_OK)
@@ -183,25 +231,28 @@ static int look_inside(struct provider *provider, bool *complete, bool *host_bus
     return result;
 }
 
+/* `progress` comes in as DONE. */
 static int look(struct provider *provider, enum progress *progress)
 {
     struct live *live = &provider->live;
     int64_t version = 0;
-    bool complete = false, host_busy = false;
-    int result = read_version(provider, &version);
+    int result = read_number(provider, STATEMENT_DATA_VERSION, &version);
     if (result != SQLITE_OK)
         return result;
     bool committed = live->first || version != live->version;
     if (committed || live->backlog) {
-        result = look_inside(provider, &complete, &host_busy);
+        result = look_inside(provider, progress);
         if (result != SQLITE_OK)
             return result;
         if (committed && !live->first)
             start_anew(provider, is_mapped(provider, SOURCE_SERVERS), is_mapped(provider, SOURCE_USERS));
         live->version = version;
-        live->backlog = !complete;
+        live->backlog = *progress != PROGRESS_DONE;
         live->first = false;
-        *progress = host_busy ? PROGRESS_HOST_BUSY : complete ? PROGRESS_DONE : PROGRESS_MORE;
+    } else if (revoke_is_due(provider)) {
+        result = revoke_look_at_clock(provider, progress);
+        if (result != SQLITE_OK)
+            return result;
     }
     live->looked_at = unix_seconds();
     return SQLITE_OK;
@@ -213,7 +264,8 @@ static int tell_anew(struct provider *provider, const struct watch *watch, bool 
 {
     struct live *live = &provider->live;
     dback_str server = dback_text(watch->server);
-    *taken = !live->anew.users || emit(provider, DBACK_EVENT_USERS_CHANGED, server, NULL, dback_text(""));
+    *taken =
+        !live->anew.users || live_emit(provider, DBACK_EVENT_USERS_CHANGED, server, NULL, dback_text(""));
     return *taken && live->anew.servers ? emit_client_id(provider, server, taken) : SQLITE_OK;
 }
 
@@ -226,7 +278,7 @@ static int work_anew(struct provider *provider, enum progress *progress)
     if (!live->anew.active || now_ms() < live->refresh_ms)
         return SQLITE_OK;
     if (live->anew.at == 0 && live->anew.servers)
-        taken = emit(provider, DBACK_EVENT_SERVERS_CHANGED, dback_text(""), NULL, dback_text(""));
+        taken = live_emit(provider, DBACK_EVENT_SERVERS_CHANGED, dback_text(""), NULL, dback_text(""));
     while (taken && result == SQLITE_OK && live->anew.at < provider->watches.count) {
         result = tell_anew(provider, &provider->watches.list[live->anew.at], &taken);
         live->anew.at += taken && result == SQLITE_OK;
@@ -287,7 +339,8 @@ static void on_timer(void *arg)
     if (provider->ended)
         outbox_end(provider);
     else if (arm(provider, delay_ms) != DBACK_OK)
-        say(&provider->say, DBACK_LOG_ERROR, "no timer to be had: changes are no longer noticed");
+        health_set(&provider->health, AILMENT_TIMER, DBACK_HEALTH_DOWN,
+                   "no timer to be had: changes are no longer noticed until the provider is swapped");
 }
 
 static int32_t arm(struct provider *provider, uint64_t delay_ms)
@@ -300,7 +353,7 @@ static int32_t arm(struct provider *provider, uint64_t delay_ms)
 
 int32_t live_start(struct provider *provider)
 {
-    enum progress progress;
+    enum progress progress = PROGRESS_DONE;
     provider->live.first = true;
     /* Before anything is asked, so that nothing can change in between unnoticed. */
     database_begin_work(&provider->database, (int)provider->options.query_timeout_ms);

@@ -2,7 +2,7 @@
  *
  * A token is looked up by its SHA-256: it is long and random, so that is enough, and whoever reads the
  * database can't use what he finds. A password is short, so its hash is slow on purpose; passwords.c checks
- * it elsewhere. What isn't a clear yes is a no.
+ * it elsewhere. What isn't a clear yes is a no. revoke.c ends what was let in here.
  */
 #include "sqlite.h"
 
@@ -38,6 +38,17 @@ static bool has_expired(sqlite3_stmt *row)
            sqlite3_column_double(row, 1) <= (double)unix_seconds();
 }
 
+/* The rows of a token for a server: uid, expires_at. */
+static int find_token(struct provider *provider, dback_str hash, dback_str server, sqlite3_stmt **row)
+{
+    int result = database_statement(&provider->database, STATEMENT_TOKEN, row);
+    if (result != SQLITE_OK)
+        return result;
+    bind_text(*row, 1, hash);
+    bind_text(*row, 2, server);
+    return SQLITE_OK;
+}
+
 /* SQLITE_ROW: it opens the server, and the user was put. SQLITE_DONE: it doesn't. */
 static int try_token(struct provider *provider, dback_request request, const dback_login *login)
 {
@@ -46,11 +57,9 @@ static int try_token(struct provider *provider, dback_request request, const dba
     if (!provider->database.selects[SOURCE_TOKENS] || login->token.len == 0 ||
         !passwords_sha256(login->token, hash))
         return SQLITE_DONE;
-    int result = database_statement(&provider->database, STATEMENT_TOKEN, &row);
+    int result = find_token(provider, dback_text(hash), login->server, &row);
     if (result != SQLITE_OK)
         return result;
-    bind_text(row, 1, dback_text(hash));
-    bind_text(row, 2, login->server);
     while ((result = sqlite3_step(row)) == SQLITE_ROW) {
         dback_str uid = column_text(row, 0);
         if (has_expired(row) || !text_is_id(uid, ID_LIMIT) || !names_user(login, uid))
@@ -67,7 +76,7 @@ static void try_password(struct provider *provider, dback_request request, const
     sqlite3_stmt *row;
     int result = answer_find_server(provider, login->server, &row);
     if (result != SQLITE_ROW && result != SQLITE_DONE) {
-        answer_failed(provider, request, "validate", result);
+        answer_failed(provider, request, "validate", login->server, result);
     } else if (result == SQLITE_DONE || sqlite3_column_type(row, 5) == SQLITE_NULL) {
         deny(provider, request, "the server has no password, and this token doesn't open it");
     } else if (login->password.len == 0) {
@@ -76,6 +85,35 @@ static void try_password(struct provider *provider, dback_request request, const
         passwords_check(provider->passwords, request, login->password, column_text(row, 5));
     }
     sqlite3_reset(row);
+}
+
+static int token_holds(struct provider *provider, dback_str hash, dback_str server, dback_str uid)
+{
+    sqlite3_stmt *row;
+    int result = find_token(provider, hash, server, &row);
+    if (result != SQLITE_OK)
+        return result;
+    while ((result = sqlite3_step(row)) == SQLITE_ROW)
+        if (!has_expired(row) && str_equal(column_text(row, 0), uid))
+            break;
+    sqlite3_reset(row);
+    return result;
+}
+
+/* A server that takes no login any more lets in whoever has one. */
+static int password_holds(struct provider *provider, dback_str hash, dback_str server)
+{
+    sqlite3_stmt *row;
+    int result = answer_find_server(provider, server, &row);
+    if (result == SQLITE_ROW && answer_takes_login(row) && !str_equal(column_text(row, 5), hash))
+        result = SQLITE_DONE;
+    sqlite3_reset(row);
+    return result;
+}
+
+int login_holds(struct provider *provider, dback_str proof, dback_str server, dback_str uid)
+{
+    return uid.len ? token_holds(provider, proof, server, uid) : password_holds(provider, proof, server);
 }
 
 void answer_validate(void *self, dback_request request, const dback_login *login)
@@ -90,6 +128,8 @@ void answer_validate(void *self, dback_request request, const dback_login *login
     else if (provider->database.handle)
         result = answer_find_server(provider, login->server, &row);
     sqlite3_reset(row);
+    if (result == SQLITE_ROW || result == SQLITE_DONE)
+        answer_succeeded(provider, "validate", login->server);
     if (result == SQLITE_DONE) {
         host->done(host, request, DBACK_PASS, dback_text("")); /* not our server */
         return;
@@ -101,5 +141,5 @@ void answer_validate(void *self, dback_request request, const dback_login *login
     else if (result == SQLITE_DONE)
         try_password(provider, request, login);
     else
-        answer_failed(provider, request, "validate", result);
+        answer_failed(provider, request, "validate", login->server, result);
 }

@@ -51,18 +51,36 @@ static int last_message(struct database *database, int64_t *last)
     return result == SQLITE_ROW ? SQLITE_OK : result;
 }
 
+/* In a backup that was restored less may stand as sent than was. What is in it counts as sent. (The option
+ * state's file isn't restored with it.) */
+static int note_set_back(struct provider *provider, struct watch *watch)
+{
+    struct delivery at;
+    if (watch->known < 0 || provider->deliveries.file)
+        return SQLITE_OK;
+    int result = deliveries_read(&provider->deliveries, provider->options.daemon, watch->server, &at);
+    if (result == SQLITE_OK && at.sent < watch->known && watch->cutoff < provider->live.looked_at)
+        watch->cutoff = provider->live.looked_at;
+    return result;
+}
+
 /* Nobody knows what is new: nothing was looked at before, or the newest messages are gone. */
-static void mark_all(struct provider *provider, int64_t last)
+static int mark_all(struct provider *provider, int64_t last)
 {
     for (size_t i = 0; i < provider->watches.count; i++) {
         struct watch *watch = &provider->watches.list[i];
+        int result = note_set_back(provider, watch);
+        if (result != SQLITE_OK)
+            return result;
         watch->due = true;
         if (watch->bound > last)
             watch->bound = last;
+        watch->known = -1;
     }
+    return SQLITE_OK;
 }
 
-static int mark_new(struct provider *provider, int64_t last, bool *complete)
+static int mark_new(struct provider *provider, int64_t last, enum progress *progress)
 {
     struct outbox *outbox = &provider->outbox;
     sqlite3_stmt *row;
@@ -80,11 +98,12 @@ static int mark_new(struct provider *provider, int64_t last, bool *complete)
         count++;
     }
     sqlite3_reset(row);
-    *complete = count < NEW_AT_A_TIME;
+    if (count == NEW_AT_A_TIME)
+        *progress = PROGRESS_MORE;
     return result == SQLITE_DONE ? SQLITE_OK : result;
 }
 
-int outbox_look(struct provider *provider, bool *complete)
+int outbox_look(struct provider *provider, enum progress *progress)
 {
     int64_t last;
     struct outbox *outbox = &provider->outbox;
@@ -92,12 +111,12 @@ int outbox_look(struct provider *provider, bool *complete)
     if (result != SQLITE_OK || !sends(provider))
         return result;
     if (outbox->seen < 0 || last < outbox->seen)
-        mark_all(provider, last);
+        result = mark_all(provider, last);
     else if (last > outbox->seen)
-        result = mark_new(provider, last, complete);
+        result = mark_new(provider, last, progress);
     if (result != SQLITE_OK)
         return result;
-    if (*complete)
+    if (*progress == PROGRESS_DONE)
         outbox->seen = last;
     /* Users from a query are passed on when d-back asks for them again. */
     for (size_t i = 0; i < provider->watches.count && !provider->options.queries[SOURCE_USERS]; i++)
@@ -120,10 +139,12 @@ int outbox_look_for(struct provider *provider, struct watch *watch)
 
 void outbox_watched(struct provider *provider, struct watch *watch, bool viewers)
 {
+    int64_t oldest = unix_seconds() - (int64_t)(provider->options.message_wait_ms / 1000);
     if (viewers && !watch->viewers) {
         watch->due = true;
         watch->ready_ms = now_ms() + FIRST_VIEWER_MS;
-        watch->cutoff = unix_seconds() - (int64_t)(provider->options.message_wait_ms / 1000);
+        if (watch->cutoff < oldest) /* what a restored backup made old stays old */
+            watch->cutoff = oldest;
     }
     watch->viewers = viewers;
 }
@@ -315,6 +336,12 @@ static bool emit_batch(struct provider *provider)
     return true;
 }
 
+static void note_success(struct provider *provider)
+{
+    provider->outbox.waiting_since_ms = 0;
+    health_clear(&provider->health, AILMENT_MESSAGES);
+}
+
 /* Tells how far the batch got. Until that is written nothing else is claimed. */
 static int settle(struct provider *provider)
 {
@@ -324,6 +351,7 @@ static int settle(struct provider *provider)
     if (result != SQLITE_OK)
         return result;
     outbox->unsettled = false;
+    note_success(provider);
     struct watch *watch = watches_find(&provider->watches, dback_text(outbox->server));
     if (watch)
         watch->known = outbox->sent;
@@ -348,12 +376,17 @@ static struct watch *next_due(struct provider *provider)
 /* Locked for the moment, or more than that: reading goes on, and this is tried again. */
 static enum progress postpone(struct provider *provider, int result)
 {
-    if (!database_is_busy(result)) {
-        provider->outbox.retry_ms = now_ms() + RETRY_MS;
-        complain(&provider->say, COMPLAIN_WRITE, "messages wait: %s: %s",
-                 provider->options.state ? provider->options.state : provider->options.database,
-                 sqlite3_errstr(result));
-    }
+    struct outbox *outbox = &provider->outbox;
+    uint64_t now = now_ms();
+    if (!outbox->waiting_since_ms)
+        outbox->waiting_since_ms = now;
+    if (!database_is_busy(result))
+        outbox->retry_ms = now + RETRY_MS;
+    else if (now - outbox->waiting_since_ms < BUSY_IS_LONG_MS)
+        return PROGRESS_DONE;
+    health_set(&provider->health, AILMENT_MESSAGES, DBACK_HEALTH_DEGRADED, "messages wait: %s: %s%s",
+               provider->options.state ? provider->options.state : provider->options.database,
+               sqlite3_errstr(result), database_advice(result));
     return PROGRESS_DONE;
 }
 
@@ -374,6 +407,7 @@ enum progress outbox_work(struct provider *provider)
         result = claim_next(provider, watch);
         if (result != SQLITE_OK)
             return postpone(provider, result);
+        note_success(provider);
     }
     return PROGRESS_MORE;
 }

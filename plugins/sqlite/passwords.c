@@ -38,9 +38,10 @@ struct passwords {
     struct job waiting[MOST_WAITING];
     size_t count;
     bool ending;
+    bool revoked; /* the hash of the job at work isn't the server's any more */
     unsigned char known[MOST_KNOWN][DIGEST_SIZE]; /* of right ones; the oldest is overwritten */
     size_t known_count, known_next;
-    struct job at_work;           /* the thread's own */
+    struct job at_work;           /* written with the lock, read by the thread without */
     struct crypt_data crypt_data; /* the thread's own, and large */
 };
 
@@ -100,16 +101,22 @@ static bool is_known(const struct passwords *passwords, const unsigned char dige
     return known;
 }
 
+/* With the lock. */
 static void remember(struct passwords *passwords, const unsigned char digest[DIGEST_SIZE])
 {
-    pthread_mutex_lock(&passwords->lock);
-    if (!is_known(passwords, digest)) {
-        memcpy(passwords->known[passwords->known_next], digest, DIGEST_SIZE);
-        passwords->known_next = (passwords->known_next + 1) % MOST_KNOWN;
-        if (passwords->known_count < MOST_KNOWN)
-            passwords->known_count++;
-    }
-    pthread_mutex_unlock(&passwords->lock);
+    if (is_known(passwords, digest))
+        return;
+    memcpy(passwords->known[passwords->known_next], digest, DIGEST_SIZE);
+    passwords->known_next = (passwords->known_next + 1) % MOST_KNOWN;
+    if (passwords->known_count < MOST_KNOWN)
+        passwords->known_count++;
+}
+
+/* Never between passwords_revoke() and the end of logins that comes after it. */
+static void let_in(const struct passwords *passwords, dback_request request)
+{
+    passwords->host->put_login(passwords->host, request, dback_text(PASSWORD_LOGIN));
+    done(passwords, request, DBACK_OK, "");
 }
 
 static void check(struct passwords *passwords)
@@ -119,26 +126,36 @@ static void check(struct passwords *passwords)
         crypt_rn(job->password, job->hash, &passwords->crypt_data, sizeof passwords->crypt_data);
     size_t len = strlen(job->hash);
     bool right = made && strlen(made) == len && CRYPTO_memcmp(made, job->hash, len) == 0;
+    pthread_mutex_lock(&passwords->lock);
+    if (!made)
+        done(passwords, job->request, DBACK_FAILED,
+             "the server's password_hash is none that this machine's crypt(3) knows");
+    else if (!right || passwords->revoked)
+        done(passwords, job->request, DBACK_DENIED, "a wrong password");
+    else
+        let_in(passwords, job->request);
     if (right)
         remember(passwords, job->digest);
-    done(passwords, job->request,
-         right  ? DBACK_OK
-         : made ? DBACK_DENIED
-                : DBACK_FAILED,
-         right  ? ""
-         : made ? "a wrong password"
-                : "the server's password_hash is none that this machine's crypt(3) knows");
     OPENSSL_cleanse(job, sizeof *job);
+    pthread_mutex_unlock(&passwords->lock);
     OPENSSL_cleanse(&passwords->crypt_data, sizeof passwords->crypt_data);
+}
+
+/* With the lock. */
+static void drop(struct passwords *passwords, size_t index)
+{
+    struct job *job = &passwords->waiting[index];
+    passwords->count--;
+    memmove(job, job + 1, (passwords->count - index) * sizeof *job);
+    OPENSSL_cleanse(&passwords->waiting[passwords->count], sizeof *job);
 }
 
 /* With the lock. */
 static void take_first(struct passwords *passwords)
 {
     passwords->at_work = passwords->waiting[0];
-    passwords->count--;
-    memmove(passwords->waiting, passwords->waiting + 1, passwords->count * sizeof *passwords->waiting);
-    OPENSSL_cleanse(&passwords->waiting[passwords->count], sizeof *passwords->waiting);
+    passwords->revoked = false;
+    drop(passwords, 0);
 }
 
 static void *run(void *arg)
@@ -202,7 +219,7 @@ void passwords_check(struct passwords *passwords, dback_request request, dback_s
     if (!possible)
         done(passwords, request, DBACK_DENIED, "a password that can't be right");
     else if (known)
-        done(passwords, request, DBACK_OK, "");
+        let_in(passwords, request); /* on the thread of passwords_revoke() */
     else if (!room)
         done(passwords, request, DBACK_FAILED, "too many passwords are waiting to be checked");
 }
@@ -211,13 +228,26 @@ void passwords_cancel(struct passwords *passwords, dback_request request)
 {
     pthread_mutex_lock(&passwords->lock);
     for (size_t i = 0; i < passwords->count; i++) {
-        if (passwords->waiting[i].request != request)
+        if (passwords->waiting[i].request == request) {
+            drop(passwords, i);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&passwords->lock);
+}
+
+void passwords_revoke(struct passwords *passwords, dback_str hash)
+{
+    pthread_mutex_lock(&passwords->lock);
+    passwords->revoked |= str_equal(dback_text(passwords->at_work.hash), hash);
+    for (size_t i = 0; i < passwords->count;) {
+        struct job *job = &passwords->waiting[i];
+        if (!str_equal(dback_text(job->hash), hash)) {
+            i++;
             continue;
-        passwords->count--;
-        memmove(&passwords->waiting[i], &passwords->waiting[i + 1],
-                (passwords->count - i) * sizeof *passwords->waiting);
-        OPENSSL_cleanse(&passwords->waiting[passwords->count], sizeof *passwords->waiting);
-        break;
+        }
+        done(passwords, job->request, DBACK_DENIED, "a wrong password");
+        drop(passwords, i);
     }
     pthread_mutex_unlock(&passwords->lock);
 }

@@ -144,6 +144,13 @@ static sqlite3_stmt *prepare(sqlite3 *db, const char *what, const char *query, s
     return NULL;
 }
 
+/* The one thing that a list of columns can't say. */
+static bool lacks_content(enum source source, sqlite3_stmt *statement)
+{
+    return source == SOURCE_STATIC && find_column(statement, "bytes") < 0 &&
+           find_column(statement, "file") < 0;
+}
+
 char *source_select(sqlite3 *db, enum source source, const char *query, char *error, size_t error_size)
 {
     const struct table *table = &tables[source];
@@ -170,6 +177,10 @@ char *source_select(sqlite3 *db, enum source source, const char *query, char *er
                      column->name, there, column->name);
             complete = false;
         }
+    }
+    if (complete && lacks_content(source, statement)) {
+        snprintf(error, error_size, "%s has neither a column \"bytes\" nor a column \"file\"", what);
+        complete = false;
     }
     sqlite3_finalize(statement);
     /* The line's end, for a query that ends in a comment. */

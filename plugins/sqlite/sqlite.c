@@ -63,7 +63,8 @@ static int32_t sqlite_create(const dback_host *host, dback_str options, void **s
     struct provider *provider = calloc(1, sizeof *provider);
     if (!provider)
         return out_of_memory(error, error_size);
-    provider->host = provider->say.host = host;
+    provider->host = provider->say.host = provider->health.host = host;
+    provider->health.say = &provider->say;
     provider->database.options = &provider->options;
     int32_t result = begin(provider, options, error, error_size);
     if (result != DBACK_OK) {
@@ -78,8 +79,11 @@ static void sqlite_watched(void *self, dback_str server, uint32_t viewers)
 {
     struct provider *provider = self;
     struct watch *watch = watches_add(&provider->watches, server);
-    if (watch)
-        outbox_watched(provider, watch, viewers > 0);
+    if (!watch)
+        return;
+    outbox_watched(provider, watch, viewers > 0);
+    if (viewers == 0) /* nobody misses them */
+        answer_note_left_out(provider, watch, 0, "");
 }
 
 static void sqlite_cancel(void *self, dback_request request)

@@ -10,12 +10,14 @@
  *   answers.c     servers, users, client ids, static overrides
  *   login.c       passwords and tokens; passwords.c has the thread that checks passwords
  *   live.c        notices commits, passes changes on
+ *   revoke.c      ends logins that are withdrawn or expire
  *   trouble.c     opens the database again when it was replaced, or can't be read
+ *   health.c      what is wrong, for the operator
  *   outbox.c      messages, each once; deliveries.c remembers which
  *   trim.c        deletes what is old
- *   database.c    the connection; sources.c and statements.c: what is asked of it
+ *   database.h    options.c; database.c: the connection; sources.c and statements.c: what is asked of it
  *   watches.c     the servers that d-back has asked about
- *   options.c, say.c, text.c
+ *   say.c, text.c
  *
  * Everything belongs to one instance and to its own thread; only what stands in passwords.c is shared with
  * the thread that it starts. Functions that answer an int without further words answer an SQLite result code.
@@ -23,10 +25,8 @@
 #ifndef DBACK_SQLITE_H
 #define DBACK_SQLITE_H
 
-#include <dback/provider.h>
+#include "database.h"
 
-#include <sqlite3.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 /* Bytes; dback/provider.h states them. */
@@ -38,30 +38,15 @@
 
 struct provider;
 
-/* ---- options.c: what the `options` group of d-back.cfg says ---- */
-
-enum source { SOURCE_SERVERS, SOURCE_USERS, SOURCE_MESSAGES, SOURCE_TOKENS, SOURCE_STATIC, SOURCE_COUNT };
-
-struct options {
-    char *database, *state, *files, *daemon; /* NULL: not given; daemon always is */
-    char *queries[SOURCE_COUNT];             /* NULL: the table */
-    bool read_only, quick_check;
-    uint64_t poll_ms, query_timeout_ms, message_wait_ms, message_keep_ms;
-};
-
-/* Answers DBACK_OK, or below 0 with a sentence in `error`. To be finished either way. */
-int32_t options_read(struct options *options, dback_str json, char *error, size_t error_size);
-void options_finish(struct options *options);
+/* What a piece of work came to. MORE: requests get their turn, then it goes on. */
+enum progress { PROGRESS_DONE, PROGRESS_MORE, PROGRESS_HOST_BUSY };
 
 /* ---- say.c: the log, and time ---- */
 
 enum complaint {
-    COMPLAIN_ROW,      /* a row that can't be used */
-    COMPLAIN_BUSY,     /* locked for long */
-    COMPLAIN_DATABASE, /* it can't be read */
-    COMPLAIN_WRITE,    /* it can't be written */
-    COMPLAIN_TWIN,     /* somebody else sends our messages */
-    COMPLAIN_FILE,     /* a static override that names a file which may not be served */
+    COMPLAIN_ROW,  /* a message that can't be used */
+    COMPLAIN_TWIN, /* somebody else sends our messages */
+    COMPLAIN_FILE, /* a static override that names a file which may not be served */
     COMPLAIN_COUNT
 };
 
@@ -81,6 +66,41 @@ __attribute__((format(printf, 3, 4))) void complain(struct say *say, enum compla
 uint64_t now_ms(void);      /* CLOCK_MONOTONIC */
 int64_t unix_seconds(void); /* the time of day */
 
+/* ---- health.c: what is wrong at present ---- */
+
+/* The most severe first: its sentence comes first. */
+enum ailment {
+    AILMENT_TIMER,    /* nothing is noticed any more */
+    AILMENT_MISSING,  /* the file has no name any more */
+    AILMENT_DATABASE, /* it can't be read */
+    AILMENT_BUSY,     /* locked for long */
+    AILMENT_ANSWER,   /* a question that can't be answered, though others can */
+    AILMENT_MESSAGES, /* they can't be sent */
+    AILMENT_TRIM,     /* what is old can't be deleted */
+    AILMENT_ROWS,     /* some can't be used */
+    AILMENT_COUNT
+};
+
+#define QUESTION_SIZE (ID_LIMIT + 32)
+#define HEALTH_TEXT 512 /* bytes; dback/provider.h states it */
+
+struct health {
+    const dback_host *host;
+    struct say *say;
+    struct {
+        uint32_t state; /* DBACK_HEALTH_* */
+        char text[HEALTH_TEXT + 1];
+    } of[AILMENT_COUNT];
+    char question[QUESTION_SIZE]; /* AILMENT_ANSWER: which */
+};
+
+/* It is so, until it is well again or something else is said of it. To a host that knows no health it goes
+ * as a line of the log. */
+__attribute__((format(printf, 4, 5))) void health_set(struct health *health, enum ailment ailment,
+                                                      uint32_t state, const char *format, ...);
+void health_clear(struct health *health, enum ailment ailment);
+bool health_is_set(const struct health *health, enum ailment ailment);
+
 /* ---- text.c ---- */
 
 /* Does it hold 1 to `most` bytes of UTF-8 without a NUL? */
@@ -91,85 +111,6 @@ dback_str text_clean(char *out, size_t most, dback_str text);
 bool text_is_color(dback_str text);
 /* DBACK_STATUS_*; UNKNOWN for any other word. */
 uint32_t text_status(dback_str word);
-
-/* ---- sources.c: tables and queries ---- */
-
-/* Its number in enum source, or -1. */
-int source_by_name(const char *name);
-const char *source_name(enum source source);
-/* Its SELECT, from the table or from `query`, with all columns that this provider reads: sqlite3_free() it.
- * NULL with a sentence: the query isn't one, or lacks a column. */
-char *source_select(sqlite3 *db, enum source source, const char *query, char *error, size_t error_size);
-
-/* ---- statements.c: everything that is asked of the database ---- */
-
-enum statement {
-    STATEMENT_BEGIN,
-    STATEMENT_BEGIN_WRITE,
-    STATEMENT_COMMIT,
-    STATEMENT_DATA_VERSION,
-    STATEMENT_POSITIONS, /* own schema: changes.seq, trimmed */
-    STATEMENT_CHANGES,   /* own schema: after, most -> seq, server, uid, is there, username, status, color */
-    STATEMENT_SERVERS,   /* -> discord_id, id, name, is_default, passworded, password_hash, client_id */
-    STATEMENT_SERVER,    /* discord_id -> the same */
-    STATEMENT_USERS,     /* server -> uid, username, status, role_color */
-    STATEMENT_LAST_MESSAGE,
-    STATEMENT_NEW_MESSAGES,  /* after, through, most -> id, server */
-    STATEMENT_OLD_MESSAGE,   /* server, after, through, created before -> the last id */
-    STATEMENT_MESSAGES,      /* server, after, through, most -> id, uid, channel, text */
-    STATEMENT_TOKEN,         /* hash, server -> uid, expires_at */
-    STATEMENT_STATIC,        /* path -> content_type, bytes, file */
-    STATEMENT_TRIM_MESSAGES, /* own schema: created before, most */
-    STATEMENT_TRIM_CHANGES,  /* own schema: through, most */
-    STATEMENT_TRIMMED,       /* own schema: through */
-    STATEMENT_COUNT
-};
-
-/* ---- database.c: the connection ---- */
-
-struct file_id {
-    uint64_t device, inode;
-};
-
-struct database {
-    const struct options *options;
-    sqlite3 *handle;             /* NULL: not open */
-    bool own;                    /* it has the schema of etc/sqlite/schema.sql */
-    bool writable;               /* own, and not read_only */
-    char *selects[SOURCE_COUNT]; /* NULL: there is nothing of the kind */
-    sqlite3_stmt *statements[STATEMENT_COUNT];
-    uint64_t deadline_ms; /* of the work under way */
-    struct file_id file;
-};
-
-/* Opens it and sees that it is what it should be. `create`: makes the file and the schema if there is none.
- * Answers DBACK_OK, or DBACK_FAILED with a sentence; then nothing is open. */
-int32_t database_open(struct database *database, const struct options *options, bool create, char *error,
-                      size_t error_size);
-void database_close(struct database *database); /* also of one that isn't open */
-bool database_has_wal(const struct database *database);
-/* Does its path lead to another file now, or to none? */
-bool database_was_replaced(const struct database *database);
-bool database_is_missing(const struct database *database);
-/* Begins a piece of work that may take query_timeout, and wait `patience_ms` for a lock. */
-void database_begin_work(struct database *database, int patience_ms);
-/* A statement, ready to be bound and stepped; reset it afterwards. */
-int database_statement(struct database *database, enum statement which, sqlite3_stmt **out);
-/* Runs one without rows. */
-int database_run(struct database *database, enum statement which);
-/* After an error within a transaction. */
-void database_rollback(struct database *database);
-/* A sentence on what is wrong, and what to do. */
-void database_why(const struct database *database, int result, char *out, size_t size);
-/* It is locked: just now, not for good. */
-bool database_is_busy(int result);
-/* The text of the statement that `which` stands for, for database_statement(); NULL: it reads a source that
- * isn't there. sqlite3_free() it. (statements.c) */
-char *statement_text(enum statement which, char *const selects[SOURCE_COUNT]);
-
-void bind_text(sqlite3_stmt *statement, int index, dback_str text);
-dback_str column_text(sqlite3_stmt *statement, int index);
-bool str_equal(dback_str a, dback_str b);
 
 /* ---- watches.c: the servers that d-back has asked about ---- */
 
@@ -183,6 +124,7 @@ struct watch {
     int64_t cutoff;    /* of what was created earlier (seconds since 1970) nothing is sent; 0: no such time */
     int64_t bound;     /* the users that were passed on know of messages up to this one */
     int64_t known;     /* as far as this instance knows, messages up to here were sent; -1: it doesn't */
+    size_t left_out;   /* users that can't be used */
 };
 
 struct watches {
@@ -242,20 +184,18 @@ struct outbox {
     char server[ID_LIMIT + 1];
     int64_t claimed, sent; /* of the batch */
     bool unsettled;
-    size_t turn;       /* the watch that comes first next time */
-    int64_t seen;      /* messages up to here have been looked at */
-    uint64_t retry_ms; /* after a write that failed */
+    size_t turn;               /* the watch that comes first next time */
+    int64_t seen;              /* messages up to here have been looked at */
+    uint64_t retry_ms;         /* after a write that failed */
+    uint64_t waiting_since_ms; /* for a lock, or for more than that; 0: it doesn't */
 };
-
-/* What a piece of work came to. */
-enum progress { PROGRESS_DONE, PROGRESS_MORE, PROGRESS_HOST_BUSY };
 
 /* DBACK_OK, or DBACK_FAILED when memory is out. */
 int32_t outbox_init(struct outbox *outbox);
 void outbox_finish(struct outbox *outbox);
 /* Within the transaction in which changes of users were read, all of them: which servers have new messages?
- * `complete`, which comes in as true: it was looked at all of them. */
-int outbox_look(struct provider *provider, bool *complete);
+ * `progress` comes in as DONE; MORE: it wasn't looked at all of them. */
+int outbox_look(struct provider *provider, enum progress *progress);
 /* Within the transaction in which the users of one server were read. */
 int outbox_look_for(struct provider *provider, struct watch *watch);
 /* Sends what is due. */
@@ -275,6 +215,7 @@ struct live {
     int64_t timer;
     bool first;          /* nothing was looked at yet */
     int64_t version;     /* PRAGMA data_version at the last look */
+    int64_t schema;      /* PRAGMA schema_version then */
     int64_t cursor;      /* changes up to here were passed on */
     bool backlog;        /* there may be more, though nothing was committed since */
     int64_t looked_at;   /* seconds since 1970: when the last look succeeded */
@@ -286,13 +227,37 @@ struct live {
     } anew;
 };
 
+/* False: d-back didn't take it, so this is where to go on. */
+bool live_emit(struct provider *provider, uint32_t kind, dback_str server, const dback_user *user,
+               dback_str text);
 /* The database was opened anew: everything may be different. */
 void live_begin_again(struct provider *provider);
 /* From create() on. DBACK_FAILED: no timer to be had. */
 int32_t live_start(struct provider *provider);
 void live_stop(struct provider *provider);
 
+/* ---- revoke.c ---- */
+
+/* What comes after it is to be looked at; in the order of these members. */
+struct place {
+    int64_t number; /* of the change, or the second of the expiry */
+    char proof[256], server[ID_LIMIT + 1];
+};
+
+struct revoke {
+    bool began;
+    struct place changed, expired;
+};
+
+/* May something have expired since the last time? */
+bool revoke_is_due(const struct provider *provider);
+int revoke_look_at_clock(struct provider *provider, enum progress *progress);
+/* That, and what has changed: within a transaction in which `last_change` is the newest of login_changes. */
+int revoke_look(struct provider *provider, int64_t last_change, enum progress *progress);
+
 /* ---- trouble.c ---- */
+
+#define BUSY_IS_LONG_MS 2000
 
 struct trouble {
     uint64_t busy_since_ms;        /* 0: it isn't locked */
@@ -328,14 +293,27 @@ void answer_users(void *self, dback_request request, dback_str server);
 void answer_client_id(void *self, dback_request request, dback_str server);
 void answer_static_file(void *self, dback_request request, dback_str path);
 void answer_validate(void *self, dback_request request, const dback_login *login);
+/* Of this server's users so many can't be used, of the servers themselves (`watch` NULL) so many. */
+void answer_note_left_out(struct provider *provider, struct watch *watch, size_t count, const char *why);
 /* Fills in a row of STATEMENT_CHANGES or STATEMENT_USERS, whose username, status and color start at `column`;
  * the name is copied to `name`. */
 void answer_fill_user(dback_user *user, sqlite3_stmt *row, int column, char name[NAME_LIMIT]);
 /* Is this server the database's? SQLITE_ROW (its row is in *row), SQLITE_DONE (no), or an error; reset *row.
  */
 int answer_find_server(struct provider *provider, dback_str server, sqlite3_stmt **row);
-/* The request failed with this SQLite code. */
-void answer_failed(struct provider *provider, dback_request request, const char *what, int result);
+bool answer_takes_login(sqlite3_stmt *server_row);
+/* The request failed with this SQLite code. `server`: which it was about, if it was about one. */
+void answer_failed(struct provider *provider, dback_request request, const char *what, dback_str server,
+                   int result);
+/* It, or one that shows that it would, was answered. */
+void answer_succeeded(struct provider *provider, const char *what, dback_str server);
+
+/* Under this name whoever gave a server's password is let in. */
+#define PASSWORD_LOGIN "(password)"
+
+/* Does this proof (a token's hash; when `uid` is "", a password's) still let in? SQLITE_ROW, SQLITE_DONE
+ * (no), or an error. (login.c) */
+int login_holds(struct provider *provider, dback_str proof, dback_str server, dback_str uid);
 
 /* ---- passwords.c ---- */
 
@@ -344,6 +322,8 @@ struct passwords; /* private */
 struct passwords *passwords_create(const dback_host *host); /* NULL: memory is out */
 /* Checks on a thread of its own and says done(). At most a few wait; more are refused. */
 void passwords_check(struct passwords *passwords, dback_request request, dback_str password, dback_str hash);
+/* This hash is no server's any more: what is being checked against it is wrong. */
+void passwords_revoke(struct passwords *passwords, dback_str hash);
 /* Nobody waits for this one any more. */
 void passwords_cancel(struct passwords *passwords, dback_request request);
 /* No more of them: the thread ends by itself. */
@@ -358,15 +338,19 @@ struct provider {
     const dback_host *host;
     struct options options;
     struct say say;
+    struct health health;
     struct database database;
     char why_closed[512]; /* while the database isn't open */
     struct watches watches;
     struct deliveries deliveries;
     struct outbox outbox;
     struct live live;
+    struct revoke revoke;
     struct trouble trouble;
     struct trim trim;
     struct passwords *passwords;
+    size_t servers_left_out;
+    char left_out_why[200];
     bool ended; /* nobody listens any more */
 };
 

@@ -3,7 +3,8 @@
  *
  * `changes` holds at most one row for each user that ever was, so what is to be deleted are mostly those who
  * have left. Only what was there an hour ago goes; a reader who has slept for that long finds in `trimmed`
- * that it has to look at everything. Little is deleted at a time, so that no writer has to wait.
+ * that it has to look at everything. Who has slept can't be told which logins have ended, so those notes stay
+ * for a day. Little is deleted at a time, so that no writer has to wait.
  */
 #include "sqlite.h"
 
@@ -11,6 +12,7 @@
 #define SOON_MS 200
 #define ROWS_AT_A_TIME 500
 #define CHANGES_KEPT_MS 3600000
+#define LOGIN_CHANGES_KEPT_S 86400
 
 static int delete_some(struct database *database, enum statement which, int64_t limit, bool *more)
 {
@@ -67,16 +69,21 @@ bool trim_run(struct provider *provider, int64_t now, uint64_t ms)
         result = delete_some(database, STATEMENT_TRIM_MESSAGES,
                              now - (int64_t)(provider->options.message_keep_ms / 1000), &more);
     if (result == SQLITE_OK)
+        result = delete_some(database, STATEMENT_TRIM_LOGINS, now - LOGIN_CHANGES_KEPT_S, &more);
+    if (result == SQLITE_OK)
         result = trim_changes(provider, ms, &more_changes);
     if (result == SQLITE_OK)
         result = database_run(database, STATEMENT_COMMIT);
-    if (result == SQLITE_OK)
+    if (result == SQLITE_OK) {
+        health_clear(&provider->health, AILMENT_TRIM);
         return more || more_changes;
+    }
     database_rollback(database);
     if (!database_is_busy(result)) {
         char why[512];
         database_why(database, result, why, sizeof why);
-        complain(&provider->say, COMPLAIN_WRITE, "old messages can't be deleted: %s", why);
+        health_set(&provider->health, AILMENT_TRIM, DBACK_HEALTH_DEGRADED,
+                   "old messages can't be deleted: %s", why);
     }
     return database_is_busy(result);
 }
@@ -87,6 +94,9 @@ static void on_timer(void *arg)
     bool more = trim_run(provider, unix_seconds(), now_ms());
     provider->trim.timer =
         provider->host->start_timer(provider->host, more ? SOON_MS : EVERY_MS, 0, on_timer, provider);
+    if (provider->trim.timer <= 0)
+        health_set(&provider->health, AILMENT_TRIM, DBACK_HEALTH_DEGRADED,
+                   "no timer to be had: old messages are no longer deleted");
 }
 
 int32_t trim_start(struct provider *provider)

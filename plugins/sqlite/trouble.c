@@ -9,11 +9,8 @@
  */
 #include "sqlite.h"
 
-#include <inttypes.h>
-
 #define REOPEN_MS 1000 /* between two attempts */
 #define LONGEST_REOPEN_MS 60000
-#define BUSY_IS_LONG_MS 2000
 
 static void close_all(struct provider *provider)
 {
@@ -50,8 +47,8 @@ static void reopen(struct provider *provider)
     trouble->reopen_ms = trouble->reopened_ms + REOPEN_MS;
     if (!open_all(provider)) {
         close_all(provider);
-        complain(&provider->say, COMPLAIN_DATABASE, "what viewers see stands still: %s",
-                 provider->why_closed);
+        health_set(&provider->health, AILMENT_DATABASE, DBACK_HEALTH_DOWN,
+                   "what viewers see stands still: %s", provider->why_closed);
         return;
     }
     trouble->reopen_ms = 0;
@@ -61,6 +58,7 @@ static void reopen(struct provider *provider)
         outbox_look_anew(provider);
     else
         outbox_forget(provider, provider->live.looked_at);
+    health_clear(&provider->health, AILMENT_ANSWER); /* it will show again if it is as it was */
     live_begin_again(provider);
 }
 
@@ -68,11 +66,14 @@ void trouble_watch(struct provider *provider)
 {
     struct trouble *trouble = &provider->trouble;
     bool replaced = !trouble->reopen_ms && database_was_replaced(&provider->database);
-    if (replaced && database_is_missing(&provider->database))
-        complain(&provider->say, COMPLAIN_DATABASE,
-                 "%s was removed; what was in it is shown until there is a new one",
-                 provider->options.database);
-    else if (replaced || (trouble->reopen_ms && now_ms() >= trouble->reopen_ms))
+    if (replaced && database_is_missing(&provider->database)) {
+        health_set(&provider->health, AILMENT_MISSING, DBACK_HEALTH_DOWN,
+                   "%s was removed; what was in it is shown until there is a new one",
+                   provider->options.database);
+        return;
+    }
+    health_clear(&provider->health, AILMENT_MISSING);
+    if (replaced || (trouble->reopen_ms && now_ms() >= trouble->reopen_ms))
         reopen(provider);
 }
 
@@ -100,16 +101,18 @@ void trouble_in_look(struct provider *provider, int result)
     database_why(&provider->database, result, why, sizeof why);
     if (!database_is_busy(result)) {
         trouble_met(provider, result);
-        complain(&provider->say, COMPLAIN_DATABASE, "changes wait: %s", why);
+        health_set(&provider->health, AILMENT_DATABASE, DBACK_HEALTH_DOWN, "changes wait: %s", why);
     } else if (!trouble->busy_since_ms) {
         trouble->busy_since_ms = now;
     } else if (now - trouble->busy_since_ms > BUSY_IS_LONG_MS) {
-        complain(&provider->say, COMPLAIN_BUSY, "changes have been waiting for %" PRIu64 " s: %s",
-                 (now - trouble->busy_since_ms) / 1000, why);
+        health_set(&provider->health, AILMENT_BUSY, DBACK_HEALTH_DEGRADED,
+                   "changes have been waiting for more than %d s: %s", BUSY_IS_LONG_MS / 1000, why);
     }
 }
 
 void trouble_is_over(struct provider *provider)
 {
     provider->trouble.busy_since_ms = 0;
+    health_clear(&provider->health, AILMENT_BUSY);
+    health_clear(&provider->health, AILMENT_DATABASE);
 }

@@ -11,7 +11,7 @@ import pytest
 
 from harness.client import Client, run
 from harness.daemon import BIN, ROOT, Daemon, environment, patience
-from harness.mockdata import NEEDS_LOGIN
+from harness.mockdata import LOGIN_FAILED, NEEDS_LOGIN
 from harness.model import Viewer
 from harness.wire import http
 
@@ -115,6 +115,12 @@ async def the_world(guide, daemon):
     await guide.do("restore")
     await viewer.until(lambda m: sorted(m.users) == ["1", "3", "Dora"], "those of the backup")
     assert viewer.model.messages == ["Hello from a database!", "I came through a pipe."]
+    await guide.do("save")
+    (guide.folder / "saved.db").replace(guide.folder / "world.db")
+    await asyncio.to_thread(daemon.wait_log, "was opened anew")
+    await asyncio.to_thread(subprocess.run, ["sqlite3", guide.folder / "world.db", "DELETE FROM users WHERE uid = '3'"],
+                            check=True)
+    await viewer.until(lambda m: sorted(m.users) == ["1", "Dora"], "the saved world's life")
     viewer.here()
     await viewer.leave()
 
@@ -131,6 +137,8 @@ async def logins(guide, daemon, viewer):
     assert re.fullmatch("[0-9a-f]{64}", token)
     login = {"discordToken": token, "discordUser": {"id": "1", "username": "Anna"}}
     assert (await client.join("club", **login))["type"] == "server-join"
+    await guide.do("withdraw")
+    assert await client.error() == LOGIN_FAILED
     client.drop()
 
 

@@ -52,6 +52,19 @@ void scene_make_world(struct scene *scene)
     scene_write(scene, "%s", world);
 }
 
+void scene_make_beside(struct scene *scene, const struct scene *other)
+{
+    scene_make(scene);
+    memcpy(scene->path, other->path, sizeof scene->path);
+}
+
+void scene_begin(struct scene *scene, const char *more)
+{
+    scene_make_world(scene);
+    scene_start(scene, more);
+    scene_watch(scene, "1");
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
 {
     (void)st, (void)type, (void)where;
@@ -88,6 +101,52 @@ void scene_write(struct scene *scene, const char *format, ...)
     if (sqlite3_exec(scene->writer, sql, NULL, NULL, &message) != SQLITE_OK)
         fail_msg("%.200s: %s", sql, message);
     sqlite3_free(sql);
+}
+
+void scene_write_many(struct scene *scene, int count, const char *sql)
+{
+    scene_write(
+        scene,
+        "%s FROM (WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers LIMIT %d)"
+        " SELECT n FROM numbers)",
+        sql, count);
+}
+
+void scene_say(struct scene *scene, const char *server, const char *text)
+{
+    scene_write(scene, "INSERT INTO messages (server, uid, text) VALUES ('%s', 'a', '%s')", server, text);
+}
+
+void scene_say_numbered(struct scene *scene, int from, int to)
+{
+    scene_write(scene, "BEGIN");
+    for (int i = from; i <= to; i++)
+        scene_write(scene, "INSERT INTO messages (server, uid, text) VALUES ('1', 'a', '%d')", i);
+    scene_write(scene, "COMMIT");
+}
+
+static void copy_database(sqlite3 *from, sqlite3 *to)
+{
+    sqlite3_backup *work = sqlite3_backup_init(to, "main", from, "main");
+    assert_int_equal(sqlite3_backup_step(work, -1), SQLITE_DONE);
+    sqlite3_backup_finish(work);
+}
+
+void scene_back_up(struct scene *scene, char backup[128])
+{
+    sqlite3 *to;
+    snprintf(backup, 128, "%s/backup.db", scene->folder);
+    assert_int_equal(sqlite3_open(backup, &to), SQLITE_OK);
+    copy_database(scene->writer, to);
+    assert_int_equal(sqlite3_close(to), SQLITE_OK);
+}
+
+void scene_restore(struct scene *scene, const char *backup)
+{
+    sqlite3 *from;
+    assert_int_equal(sqlite3_open(backup, &from), SQLITE_OK);
+    copy_database(from, scene->writer);
+    assert_int_equal(sqlite3_close(from), SQLITE_OK);
 }
 
 void scene_write_fails(struct scene *scene, const char *sql, const char *expected)
@@ -139,19 +198,29 @@ static int32_t create(struct scene *scene, const char *more, char *error, size_t
     assert_true((size_t)snprintf(options, sizeof options, "{\"database\":\"%s\",\"poll_interval\":0.01%s}",
                                  scene->path, more) < sizeof options);
     void *self = NULL;
-    int32_t result = scene->vtable->create(check_host_interface(scene->host), dback_text(options), &self,
-                                           error, error_size);
+    int32_t result = scene->vtable->create(&scene->interface, dback_text(options), &self, error, error_size);
     scene->self = self;
     return result;
 }
 
-void scene_start_limited(struct scene *scene, const char *more, size_t event_limit)
+static void make_host(struct scene *scene, size_t event_limit)
+{
+    scene->host = check_host_new(scene->log, event_limit);
+    scene->interface = *check_host_interface(scene->host);
+}
+
+static void start(struct scene *scene, const char *more)
 {
     char error[1024] = "";
-    scene->host = check_host_new(scene->log, event_limit);
     int32_t result = create(scene, more, error, sizeof error);
     assert_string_equal(error, "");
     assert_int_equal(result, DBACK_OK);
+}
+
+void scene_start_limited(struct scene *scene, const char *more, size_t event_limit)
+{
+    make_host(scene, event_limit);
+    start(scene, more);
 }
 
 void scene_start(struct scene *scene, const char *more)
@@ -159,10 +228,18 @@ void scene_start(struct scene *scene, const char *more)
     scene_start_limited(scene, more, 1000000);
 }
 
+void scene_start_old(struct scene *scene, const char *more)
+{
+    make_host(scene, 1000000);
+    scene->interface.minor = 0;
+    scene->interface.size = (uint32_t)offsetof(dback_host, report_health);
+    start(scene, more);
+}
+
 void scene_refused(struct scene *scene, const char *more, const char *sentence)
 {
     char error[1024] = "";
-    scene->host = check_host_new(scene->log, 10);
+    make_host(scene, 10);
     int32_t result = create(scene, more, error, sizeof error);
     if (result == DBACK_OK)
         fail_msg("%s was taken", more);
@@ -199,113 +276,14 @@ void scene_wait_log(struct scene *scene, const char *text)
     }
 }
 
-/* ---------------------------------------------------------------- questions ---------------- */
-
-static struct check_answer *wait(struct scene *scene, dback_request request)
+void scene_wait_health(struct scene *scene, uint32_t state, const char *text)
 {
-    return check_host_wait(scene->host, request, scene->vtable, scene->self, PATIENCE_MS);
-}
-
-struct check_answer *scene_servers(struct scene *scene)
-{
-    dback_request request = check_host_open(scene->host);
-    scene->vtable->servers(scene->self, request);
-    return wait(scene, request);
-}
-
-struct check_answer *scene_users(struct scene *scene, const char *server)
-{
-    dback_request request = check_host_open(scene->host);
-    scene->vtable->users(scene->self, request, dback_text(server));
-    return wait(scene, request);
-}
-
-struct check_answer *scene_client_id(struct scene *scene, const char *server)
-{
-    dback_request request = check_host_open(scene->host);
-    scene->vtable->client_id(scene->self, request, dback_text(server));
-    return wait(scene, request);
-}
-
-struct check_answer *scene_static(struct scene *scene, const char *path)
-{
-    dback_request request = check_host_open(scene->host);
-    scene->vtable->static_file(scene->self, request, dback_text(path));
-    return wait(scene, request);
-}
-
-void scene_watch(struct scene *scene, const char *server)
-{
-    struct check_answer *answer = scene_users(scene, server);
-    assert_int_equal(answer->result, DBACK_OK);
-    check_answer_free(answer);
-    answer = scene_client_id(scene, server);
-    check_answer_free(answer);
-    scene->vtable->watched(scene->self, dback_text(server), 1);
-}
-
-/* ---------------------------------------------------------------- events ------------------- */
-
-struct check_event *scene_event(struct scene *scene)
-{
-    check_host_run(scene->host, PATIENCE_MS, true);
-    struct check_event *event = check_host_take_event(scene->host);
-    if (!event)
-        fail_msg("no event came; the log:\n%s", scene_log(scene));
-    return event;
-}
-
-static void check_event(const struct check_event *event, uint32_t kind, const char *server, const char *uid,
-                        const char *text)
-{
-    if (event->kind != kind)
-        fail_msg("event %u instead of %u: server=%s uid=%s text=%s", event->kind, kind, event->server,
-                 event->user.uid, event->text);
-    if (server)
-        assert_string_equal(event->server, server);
-    if (uid)
-        assert_string_equal(event->user.uid, uid);
-    if (text)
-        assert_string_equal(event->text, text);
-}
-
-void scene_expect_user(struct scene *scene, const char *server, const char *uid, const char *name,
-                       uint32_t status, const char *color)
-{
-    struct check_event *event = scene_event(scene);
-    check_event(event, DBACK_EVENT_USER, server, uid, NULL);
-    assert_string_equal(event->user.username, name);
-    assert_int_equal(event->user.status, status);
-    assert_string_equal(event->user.role_color, color);
-    check_event_free(event);
-}
-
-void scene_expect_gone(struct scene *scene, const char *server, const char *uid)
-{
-    struct check_event *event = scene_event(scene);
-    check_event(event, DBACK_EVENT_USER_GONE, server, uid, NULL);
-    check_event_free(event);
-}
-
-void scene_expect_message(struct scene *scene, const char *server, const char *uid, const char *text)
-{
-    struct check_event *event = scene_event(scene);
-    check_event(event, DBACK_EVENT_MESSAGE, server, uid, text);
-    check_event_free(event);
-}
-
-void scene_expect(struct scene *scene, uint32_t kind, const char *server, const char *text)
-{
-    struct check_event *event = scene_event(scene);
-    check_event(event, kind, server, NULL, text);
-    check_event_free(event);
-}
-
-void scene_expect_silence(struct scene *scene)
-{
-    check_host_run(scene->host, 300, true);
-    struct check_event *event = check_host_take_event(scene->host);
-    if (event)
-        fail_msg("event %u came: server=%s uid=%s text=%s", event->kind, event->server, event->user.uid,
-                 event->text);
+    uint64_t end = now_ms() + PATIENCE_MS;
+    struct check_health health;
+    while (health = check_host_health(scene->host), health.state != state || !strstr(health.text, text)) {
+        if (now_ms() > end)
+            fail_msg("its health is %u \"%s\", not %u \"%s\"", health.state, health.text, state, text);
+        check_host_run(scene->host, 10, false);
+    }
+    assert_null(health.odd);
 }

@@ -270,8 +270,10 @@ static void t_bad_rows_cost_themselves_only(void **state)
                 "B",
                 DBACK_STATUS_UNKNOWN, "");
     check_answer_free(answer);
-    assert_non_null(
-        strstr(scene_log(&s), "a user of server 1 is left out: its uid isn't text of 1 to 64 bytes"));
+    scene_wait_health(
+        &s, DBACK_HEALTH_DEGRADED,
+        "rows that can't be used are left out, 3 of them: the uid of a user of server 1 isn't text of 1 "
+        "to 64 bytes");
     scene_remove(&s);
 }
 
@@ -316,12 +318,15 @@ static void t_a_locked_database_fails_and_goes_on(void **state)
     expect_failed(scene_servers(&s), "servers: ");
     expect_failed(scene_client_id(&s, "1"), "client id: ");
     expect_failed(scene_static(&s, "/x"), "static override: ");
-    scene_wait_log(&s, "changes have been waiting for ");
+    scene_wait_health(&s, DBACK_HEALTH_DEGRADED, "changes have been waiting for more than 2 s: ");
     scene_write(&s, "UPDATE users SET status = 'dnd' WHERE uid = 'a'; COMMIT");
     scene_expect_user(&s, "1", "a", "Anna", DBACK_STATUS_DND, "#aa0000");
+    scene_wait_health(&s, DBACK_HEALTH_DEGRADED, "static override failed: "); /* it failed last */
     struct check_answer *answer = scene_users(&s, "1");
     assert_int_equal(answer->result, DBACK_OK);
     check_answer_free(answer);
+    check_answer_free(scene_static(&s, "/x"));
+    scene_wait_health(&s, DBACK_HEALTH_OK, "");
     scene_remove(&s);
 }
 

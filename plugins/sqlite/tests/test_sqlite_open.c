@@ -70,7 +70,7 @@ static void t_a_new_database_gets_the_schema(void **state)
     assert_int_equal(st.st_mode & 0777 & ~0640, 0);
     scene_connect(&s);
     assert_int_equal(scene_read(&s, "PRAGMA application_id"), 0x4442434b);
-    assert_int_equal(scene_read(&s, "PRAGMA user_version"), 1);
+    assert_int_equal(scene_read(&s, "PRAGMA user_version"), 2);
     assert_int_equal(scene_read(&s, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
     assert_int_equal(scene_read(&s, "SELECT count(*) FROM servers"), 0);
     struct check_answer *answer = scene_servers(&s);
@@ -173,6 +173,53 @@ static void t_the_schema_takes_what_is_right(void **state)
     scene_remove(&s);
 }
 
+/* ---------------------------------------------------------------- an older one ------------- */
+
+/* As version 1 had it: without what stands in the schema since version 2. */
+static void make_version_1(struct scene *s)
+{
+    static const char schema[] =
+#include "schema.inc"
+        ;
+    scene_make(s);
+    scene_connect(s);
+    const char *since_2 = strstr(schema, "-- since version 2");
+    scene_write(s, "%.*s\nPRAGMA user_version = 1; COMMIT", (int)(since_2 - schema), schema);
+    scene_write(s, "INSERT INTO servers (discord_id, id, name) VALUES ('1', 'one', 'One');"
+                   "INSERT INTO users (server, uid, username) VALUES ('1', 'a', 'Anna')");
+}
+
+/* In how many objects it differs from that of fresh.db. */
+static int64_t compare_schema(struct scene *s)
+{
+    scene_write(s, "ATTACH '%s/fresh.db' AS fresh", s->folder);
+    int64_t differences =
+        scene_read(s, "SELECT count(*) FROM (SELECT type, name, sql FROM main.sqlite_master EXCEPT"
+                      " SELECT type, name, sql FROM fresh.sqlite_master)") +
+        scene_read(s, "SELECT count(*) FROM (SELECT type, name, sql FROM fresh.sqlite_master EXCEPT"
+                      " SELECT type, name, sql FROM main.sqlite_master)");
+    scene_write(s, "DETACH fresh");
+    return differences;
+}
+
+static void t_an_older_version_is_led_to_the_newest(void **state)
+{
+    (void)state;
+    struct scene s, fresh;
+    make_version_1(&s);
+    scene_refused(&s, ",\"read_only\":true",
+                  "has an older version of the schema (1); start d-back once without");
+    scene_start(&s, "");
+    assert_int_equal(scene_read(&s, "PRAGMA user_version"), 2);
+    assert_int_equal(scene_read(&s, "SELECT count(*) FROM users"), 1);
+    scene_make_beside(&fresh, &s);
+    snprintf(fresh.path, sizeof fresh.path, "%s/fresh.db", s.folder);
+    scene_start(&fresh, "");
+    assert_int_equal(compare_schema(&s), 0);
+    scene_remove(&fresh);
+    scene_remove(&s);
+}
+
 /* ---------------------------------------------------------------- what isn't one ----------- */
 
 static void t_what_is_no_database_is_refused(void **state)
@@ -201,11 +248,14 @@ static void t_other_versions_are_refused(void **state)
     (void)state;
     struct scene s;
     scene_make_world(&s);
-    scene_write(&s, "PRAGMA user_version = 2");
-    scene_refused(&s, "", "has version 2 of the schema, this d-back knows 1: it was made by a newer one");
+    scene_write(&s, "PRAGMA user_version = 3");
+    scene_refused(&s, "", "has version 3 of the schema, this d-back knows 2: it was made by a newer one");
     scene_write(&s, "PRAGMA user_version = 0");
     scene_refused(&s, "", "its schema isn't complete");
-    scene_write(&s, "PRAGMA user_version = 1; DROP TABLE tokens");
+    scene_write(&s, "PRAGMA user_version = 1");
+    scene_refused(&s, ",\"read_only\":true",
+                  "has an older version of the schema (1); start d-back once without");
+    scene_write(&s, "PRAGMA user_version = 2; DROP TABLE tokens");
     scene_refused(&s, "", "the table tokens: no such table: tokens");
     scene_remove(&s);
 }
@@ -219,6 +269,10 @@ static void t_databases_of_others_take_queries(void **state)
     scene_write(&s, "CREATE TABLE members (guild INTEGER, who INTEGER, nick TEXT)");
     scene_refused(&s, "",
                   "is the database of another program; option queries says what is to be read from it");
+    scene_refused(&s, ",\"queries\":{\"tokens\":\"SELECT 'x' AS token_hash, 1 AS uid\"}",
+                  "queries.tokens needs queries.servers");
+    scene_refused(&s, ",\"queries\":{\"messages\":\"SELECT 1 AS id, 1 AS server, 1 AS uid, 'x' AS text\"}",
+                  "queries.messages needs queries.users");
     scene_start(
         &s, ",\"queries\":{\"users\":\"SELECT guild AS server, who AS uid, nick AS username FROM members\"}");
     assert_int_equal(scene_read(&s, "SELECT count(*) FROM sqlite_master"), 1); /* nothing was made in it */
@@ -235,6 +289,8 @@ static void t_queries_are_checked(void **state)
         { "messages\":\"SELECT id, server, uid FROM messages", "queries.messages has no column \"text\"" },
         { "tokens\":\"SELECT token_hash FROM tokens", "queries.tokens has no column \"uid\"" },
         { "static\":\"SELECT bytes FROM static_overrides", "queries.static has no column \"path\"" },
+        { "static\":\"SELECT path FROM static_overrides",
+          "has neither a column \"bytes\" nor a column \"file\"" },
         { "users\":\"SELECT * FROM persons", "queries.users: no such table: persons" },
         { "users\":\"SELEC 1", "queries.users: near \\\"SELEC\\\": syntax error" },
         { "users\":\"DELETE FROM users", "queries.users isn't a SELECT" },
@@ -273,17 +329,27 @@ static void t_a_locked_database_is_no_start(void **state)
     scene_remove(&s);
 }
 
+/* What .dump leaves out is named, and is all that is missing. */
+static void t_a_dump_is_told_how_to_come_back(void **state)
+{
+    (void)state;
+    static const char marks[] = "PRAGMA application_id = 1145193291; PRAGMA user_version = 2";
+    struct scene s;
+    scene_make_world(&s);
+    scene_write(&s, "PRAGMA application_id = 0; PRAGMA user_version = 0");
+    scene_refused(&s, "", marks);
+    scene_write(&s, "%s", marks);
+    scene_start(&s, "");
+    scene_remove(&s);
+}
+
 /* ---------------------------------------------------------------- quick_check -------------- */
 
 /* Writes rubbish over the page with the first of the users. */
 static void damage(struct scene *s)
 {
-    for (int i = 0; i < 3; i++) /* more than one page of them */
-        scene_write(s,
-                    "INSERT INTO users (server, uid, username) SELECT '1', printf('u%d%%d', value), 'x'"
-                    " FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 200)"
-                    " SELECT value FROM n)",
-                    i);
+    scene_write_many(
+        s, 600, "INSERT INTO users (server, uid, username) SELECT '1', 'u' || n, 'x'"); /* pages of them */
     int64_t page = scene_read(s, "SELECT pageno FROM dbstat WHERE name = 'users' AND pagetype = 'leaf'"
                                  " ORDER BY path LIMIT 1");
     int64_t size = scene_read(s, "PRAGMA page_size");
@@ -311,6 +377,7 @@ static void t_quick_check_finds_damage(void **state)
     if (!strstr(answer->why, "database disk image is malformed; sqlite3 with PRAGMA integrity_check"))
         fail_msg("%s", answer->why);
     check_answer_free(answer);
+    scene_wait_health(&s, DBACK_HEALTH_DEGRADED, "users of server 1 failed: ");
     answer = scene_servers(&s); /* the rest goes on */
     assert_int_equal(answer->result, DBACK_OK);
     assert_int_equal(answer->server_count, 2);
@@ -329,11 +396,13 @@ int main(void)
         cmocka_unit_test(t_an_empty_file_is_a_new_database),
         cmocka_unit_test(t_the_schema_refuses_nonsense),
         cmocka_unit_test(t_the_schema_takes_what_is_right),
+        cmocka_unit_test(t_an_older_version_is_led_to_the_newest),
         cmocka_unit_test(t_what_is_no_database_is_refused),
         cmocka_unit_test(t_other_versions_are_refused),
         cmocka_unit_test(t_databases_of_others_take_queries),
         cmocka_unit_test(t_queries_are_checked),
         cmocka_unit_test(t_a_locked_database_is_no_start),
+        cmocka_unit_test(t_a_dump_is_told_how_to_come_back),
         cmocka_unit_test(t_quick_check_finds_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* The table of commands. Everything that is said about them comes from here. */
 #include "ctl/ctl.h"
+#include "ctl/discord_doctor.h"
 
 static const struct ctl_option socket_option = {
     "socket", "PATH", WORD_FILE, false,
@@ -34,7 +35,12 @@ static const struct ctl_option follow_option = { "follow", NULL, WORD_NONE, fals
 static const struct ctl_option interval_option = { "interval", "SECONDS", WORD_ANY, false,
                                                    "between two looks (default 1)" };
 static const struct ctl_option count_option = { "count", "N", WORD_ANY, false, "end after so many looks" };
-static const struct ctl_option type_option = { "type", "TYPE", WORD_ANY, true, "only events of this type" };
+static const struct ctl_option type_option = { "type", "TYPE", WORD_TYPE, true, "only events of this type" };
+
+static const struct ctl_option config_option = { "config", "FILE", WORD_FILE, false,
+                                                 "the d-back.cfg (default: as d-back finds it)" };
+static const struct ctl_option provider_option = { "provider", "NAME", WORD_PROVIDER, false,
+                                                   "only this entry (default: all of the discord plugin)" };
 
 const struct command commands[] = {
     { .words = "status",
@@ -143,6 +149,18 @@ const struct command commands[] = {
       .about = "LEVEL is error, warn, info or debug. It holds until the next reload or restart.",
       .example = "d-backctl log-level debug",
       .run = run_log_level },
+    { .words = "discord doctor",
+      .options = { &config_option, &provider_option },
+      .summary = "is everything right at Discord: token, intents, guilds, logins",
+      .about =
+          "Asks Discord with the token and the guilds of d-back.cfg, and says of each thing whether it is "
+          "ok, "
+          "works but ... (warning), or has to be changed (failed). It needs no running d-back, disturbs "
+          "none, "
+          "and begins no session; run it as the user that d-back runs as, so that it may read the token's "
+          "file. Exit code 0: nothing failed, 1: something did, 2: it couldn't be looked at.",
+      .example = "sudo d-backctl discord doctor --config /etc/d-back/d-back.cfg",
+      .run = run_discord_doctor },
     { .words = "plugin new",
       .arguments = { "NAME", "[FOLDER]" },
       .argument_words = { WORD_ANY, WORD_FILE },

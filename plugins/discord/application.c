@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define TOKEN_CHECK_MS 2000
-#define INTENTS_CHECK_MS 30000
+#define INTENTS_CHECK_MS 15000
 
 /* Flags of an application: each intent has one for verified bots and one for bots on few guilds. */
 #define FLAG_PRESENCES (UINT64_C(3) << 12)
@@ -64,6 +64,7 @@ static void set_client_id(struct discord *d, const char *id)
         return;
     bool awaited = a->client_id[0] || d->refused_client_id;
     strcpy(a->client_id, id);
+    login_application_changed(&d->login);
     d->refused_client_id = false;
     if (awaited)
         tell_client_id(d);
@@ -101,18 +102,13 @@ static uint32_t judge_intents(struct discord *d)
 
 /* ------------------ waiting for the operator -------------------------------------------------- */
 
-static void on_watch(void *arg);
-
+/* 0: there is nothing to wait for. */
 static void watch(struct discord *d, uint64_t ms)
 {
-    struct application *a = &d->application;
-    if (a->watch_timer)
-        d->host->stop_timer(d->host, a->watch_timer);
-    a->watch_timer = 0;
-    if (ms && !d->ended) {
-        int64_t timer = d->host->start_timer(d->host, ms, ms, on_watch, d);
-        a->watch_timer = timer > 0 ? timer : 0;
-    }
+    if (ms && !d->ended)
+        alarm_set(&d->application.watch, ms, ms);
+    else
+        alarm_stop(&d->application.watch);
 }
 
 /* The same file, touched, is a wish to try again. */
@@ -140,13 +136,16 @@ static void on_flags(void *arg, const struct rest_answer *answer)
     struct application *a = &d->application;
     uint32_t intents = judge_intents(d);
     bool again = a->intents_refused ? a->flags_known && a->flags != a->refused_with : intents != a->intents;
-    if (!again || !d->gateway)
+    if (!again)
         return;
-    say(d->host, DBACK_LOG_INFO,
-        "the intents have been changed in the developer portal, beginning a new session");
+    say(d->host, DBACK_LOG_INFO, "the intents have been changed in the developer portal%s",
+        d->gateway ? ", beginning a new session" : "");
     a->intents_refused = false;
     a->intents = intents;
-    gateway_start(d->gateway, d->options.token, intents);
+    if (d->gateway)
+        gateway_start(d->gateway, d->options.token, intents);
+    else
+        poll_forget_refusals(d->poll);
     if (!d->health.problems[HEALTH_INTENTS][0])
         watch(d, 0);
 }
@@ -185,7 +184,8 @@ void application_intents_refused(struct discord *d, const char *why)
     a->intents_refused = true;
     a->refused_with = a->flags;
     d->failing = true;
-    health_problem(&d->health, HEALTH_INTENTS, "%s%s", why,
+    /* A part of its own: what the portal says of the intents is judged again and again, and may be fine. */
+    health_problem(&d->health, HEALTH_GATEWAY, "%s%s", why,
                    a->flags_known
                        ? ""
                        : "; then touch the token's file, or restart d-back: this server doesn't tell "
@@ -198,9 +198,7 @@ void application_intents_refused(struct discord *d, const char *why)
 
 static void on_retry(void *arg)
 {
-    struct discord *d = arg;
-    d->application.retry_timer = 0;
-    ask(d);
+    ask(arg);
 }
 
 /* It can't be reached: later. */
@@ -210,8 +208,7 @@ static void retry(struct discord *d, const char *why)
     health_problem(&d->health, HEALTH_REST, "%s", why);
     a->asking = false;
     d->failing = true;
-    int64_t timer = d->host->start_timer(d->host, backoff_ms(a->attempts++), 0, on_retry, d);
-    a->retry_timer = timer > 0 ? timer : 0;
+    alarm_set(&a->retry, backoff_ms(a->attempts++), 0);
     answers_settle(d);
 }
 
@@ -250,10 +247,17 @@ static void ask(struct discord *d)
 {
     const struct rest_question question = { .auth = REST_BOT,
                                             .route = "/oauth2/applications/@me",
-                                            .path = "/oauth2/applications/@me" };
+                                            .path = "/oauth2/applications/@me",
+                                            .urgent = true }; /* retry() comes back to it */
     d->application.asking = true;
     if (!rest_ask(d->rest, &question, on_application, d))
         retry(d, "too many questions wait already");
+}
+
+void application_init(struct application *a, struct discord *d)
+{
+    alarm_init(&a->retry, &d->alarms, on_retry, d);
+    alarm_init(&a->watch, &d->alarms, on_watch, d);
 }
 
 void application_begin(struct discord *d)
@@ -267,9 +271,6 @@ void application_begin(struct discord *d)
 
 void application_end(struct discord *d)
 {
-    struct application *a = &d->application;
-    if (a->retry_timer)
-        d->host->stop_timer(d->host, a->retry_timer);
-    a->retry_timer = 0;
-    watch(d, 0);
+    alarm_stop(&d->application.retry);
+    alarm_stop(&d->application.watch);
 }

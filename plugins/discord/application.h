@@ -8,7 +8,7 @@
 #ifndef DBACK_DISCORD_APPLICATION_H
 #define DBACK_DISCORD_APPLICATION_H
 
-#include "base.h"
+#include "alarm.h"
 
 struct discord;
 
@@ -21,9 +21,10 @@ struct application {
     bool intents_refused;
     uint32_t intents; /* that we ask for */
     unsigned attempts;
-    int64_t retry_timer, watch_timer;
+    struct alarm retry, watch;
 };
 
+void application_init(struct application *application, struct discord *discord);
 /* Asks, and then starts the gateway or the polling. Again: after a new token. */
 void application_begin(struct discord *discord);
 /* The gateway or REST refused the token, or the gateway our intents: waits for what the operator changes. */

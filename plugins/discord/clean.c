@@ -50,10 +50,12 @@ static bool is_dropped(uint32_t c)
            c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb);
 }
 
-/* Joins and selectors of emoji: nothing by themselves. */
-static bool is_joining(uint32_t c)
+/* Joins, selectors and tags of emoji, fillers of scripts: nothing to be seen by themselves. */
+static bool is_blank(uint32_t c)
 {
-    return c == 0x200c || c == 0x200d || (c >= 0xfe00 && c <= 0xfe0f);
+    return c == 0x34f || c == 0x115f || c == 0x1160 || c == 0x17b4 || c == 0x17b5 || c == 0x200c ||
+           c == 0x200d || c == 0x2800 || c == 0x3164 || (c >= 0xfe00 && c <= 0xfe0f) || c == 0xffa0 ||
+           (c >= 0xe0000 && c <= 0xe0fff);
 }
 
 /* ------------------ writing ------------------------------------------------------------------- */
@@ -82,7 +84,7 @@ static void write_text(struct writer *w, const char *text, size_t len)
             w->space = false;
             if (!w->full)
                 write_raw(w, text + at, used);
-            w->seen = w->seen || !is_joining(c);
+            w->seen = w->seen || !is_blank(c);
         }
     }
 }

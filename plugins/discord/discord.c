@@ -54,25 +54,17 @@ static void on_token_refused(void *arg)
 static void on_begin(void *arg)
 {
     struct discord *d = arg;
-    d->begin_timer = 0;
     application_begin(d);
-}
-
-static void stop_timers(struct discord *d)
-{
-    int64_t *const timers[] = { &d->begin_timer, &d->settle_timer, &d->loader_timer };
-    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
-        if (*timers[i])
-            d->host->stop_timer(d->host, *timers[i]);
-        *timers[i] = 0;
-    }
 }
 
 static void discord_quiesce(void *self)
 {
     struct discord *d = self;
     d->ended = true;
-    stop_timers(d);
+    alarm_stop(&d->begin);
+    alarm_stop(&d->settle);
+    alarm_stop(&d->loader);
+    recheck_end(&d->login);
     application_end(d);
     if (d->gateway)
         gateway_stop(d->gateway);
@@ -94,6 +86,7 @@ static void discord_destroy(void *self)
         guild_free(guild);
     table_finish(&d->guilds);
     outbox_finish(&d->outbox);
+    alarms_finish(&d->alarms);
     options_finish(&d->options);
     free(d->questions);
     free(d);
@@ -106,12 +99,12 @@ static int32_t begin(struct discord *d, char *error, size_t size)
     snprintf(error, size, "out of memory");
     if (!login_init(&d->login, d))
         return DBACK_FAILED;
-    d->rest = rest_create(d->host, &options->api, options->ca_file, options->token, on_token_refused, d,
+    d->rest = rest_create(&d->alarms, &options->api, options->ca_file, options->token, on_token_refused, d,
                           error, size);
     if (!d->rest)
         return DBACK_FAILED;
     if (options->mode == MODE_GATEWAY) {
-        const struct gateway_setup setup = { .host = d->host,
+        const struct gateway_setup setup = { .alarms = &d->alarms,
                                              .rest = d->rest,
                                              .url = options->has_gateway ? &options->gateway : NULL,
                                              .ca_file = options->ca_file,
@@ -126,8 +119,8 @@ static int32_t begin(struct discord *d, char *error, size_t size)
     if (!d->gateway && !d->poll)
         return DBACK_FAILED;
     d->application.asking = true;
-    d->begin_timer = d->host->start_timer(d->host, 0, 0, on_begin, d);
-    return d->begin_timer > 0 ? DBACK_OK : DBACK_FAILED;
+    alarm_set(&d->begin, 0, 0);
+    return DBACK_OK;
 }
 
 static int32_t discord_create(const dback_host *host, dback_str options, void **self, char *error,
@@ -140,9 +133,18 @@ static int32_t discord_create(const dback_host *host, dback_str options, void **
     }
     d->host = host;
     table_init(&d->guilds, GUILDS_MAX);
-    outbox_init(&d->outbox, host);
+    bool timers = alarms_init(&d->alarms, host);
+    outbox_init(&d->outbox, &d->alarms);
     health_init(&d->health, host);
+    application_init(&d->application, d);
+    alarm_init(&d->begin, &d->alarms, on_begin, d);
+    alarm_init(&d->settle, &d->alarms, dispatch_settle, d);
+    alarm_init(&d->loader, &d->alarms, loader_tick, d);
     int32_t result = options_read(&d->options, options, error, error_size);
+    if (result == DBACK_OK && !timers) {
+        snprintf(error, error_size, "d-back has no timer left for this provider");
+        result = DBACK_LIMIT;
+    }
     if (result == DBACK_OK)
         result = begin(d, error, error_size);
     if (result != DBACK_OK) {
@@ -192,6 +194,9 @@ static void discord_client_id(void *self, dback_request request, dback_str serve
 static void discord_watched(void *self, dback_str server, uint32_t viewers)
 {
     struct discord *d = self;
+    struct guild *guild = discord_guild(d, guild_number(server));
+    if (guild)
+        guild->watched = viewers > 0;
     if (d->poll && guild_number(server))
         poll_watched(d->poll, guild_number(server), viewers > 0);
 }
@@ -205,25 +210,10 @@ static void discord_cancel(void *self, dback_request request)
 
 /* ------------------ extensions ---------------------------------------------------------------- */
 
-static int32_t run_doctor(void *self, doctor_line line, doctor_done done, void *arg)
-{
-    return doctor_run(self, line, done, arg);
-}
-
-static int32_t tell_health(void *self, char *text, size_t size)
-{
-    const struct discord *d = self;
-    return health_tell(&d->health, text, size);
-}
-
 static const void *discord_extension(void *self, const char *name)
 {
-    static const struct discord_doctor doctor = { sizeof doctor, run_doctor };
-    static const struct discord_health health = { sizeof health, tell_health };
     (void)self;
-    if (strcmp(name, "x-discord-doctor") == 0)
-        return &doctor;
-    return strcmp(name, "x-discord-health") == 0 ? &health : NULL;
+    return strcmp(name, DISCORD_DOCTOR) == 0 ? &discord_doctor : NULL;
 }
 
 static const dback_vtable vtable = {

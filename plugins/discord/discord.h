@@ -3,15 +3,17 @@
  *
  *   discord.c      the vtable
  *   application.c  who we are at Discord: the token, the client id, the intents that are switched on
- *   gateway.c      events: socket.c the WebSocket, session.c the opcodes, budget.c how often
+ *   gateway.c      events: socket.c the WebSocket, session.c the opcodes, budget.c how often, turn.c who
  *   dispatch.c     what an event does: on_guild.c, on_member.c, on_message.c
  *   guild.c        what is known: rules.c Discord's rules, member.c, loader.c the list of all members
  *   roster.c       who of them viewers are shown; outbox.c the events on their way to d-back
  *   answers.c      d-back's questions, answered from what is known, or when it is
- *   login.c        OAuth logins: verdicts.c what is remembered, throttle.c who tries too often
- *   rest.c         Discord's REST interface: rate_limits.c, exchange.c one request, transfer.c curl
+ *   login.c        OAuth logins: verdicts.c what is remembered, throttle.c who tries too often,
+ *                  recheck.c who has left
+ *   rest.c         the REST interface: rate_limits.c, exchange.c one request, transfer.c curl
  *   poll.c         mode "rest": members and statuses by asking
  *   doctor.c       checks for the operator; health.c how it is now
+ *   alarm.c        timers
  */
 #ifndef DBACK_DISCORD_H
 #define DBACK_DISCORD_H
@@ -28,6 +30,7 @@
 
 struct poll;
 struct doctor;
+struct discord_doctor;
 
 /* A question that waits for something to become known. */
 struct question {
@@ -38,6 +41,7 @@ struct question {
 
 struct discord {
     const dback_host *host;
+    struct alarms alarms;
     struct options options;
     struct health health;
     struct outbox outbox;
@@ -62,7 +66,7 @@ struct discord {
     snowflake message_ids[MESSAGE_IDS]; /* the latest, to know doubles: a ring */
     size_t message_next;
 
-    int64_t begin_timer, settle_timer, loader_timer;
+    struct alarm begin, settle, loader;
     bool ended;
 };
 
@@ -92,6 +96,8 @@ void discord_check_guilds(struct discord *discord);
 void dispatch(struct discord *discord, const char *type, const json_t *data);
 /* After READY all guilds come one by one; the list waits for them, but not for ever. */
 void dispatch_await_guilds(struct discord *discord);
+/* The list is as complete as it gets. The alarm `settle`. */
+void dispatch_settle(void *discord);
 
 /* on_guild.c, on_member.c, on_message.c: one function for each event of the same name. */
 void on_ready(struct discord *discord, const json_t *data);
@@ -114,6 +120,7 @@ void on_message_create(struct discord *discord, const json_t *data);
 void loader_want(struct discord *discord, struct guild *guild);
 /* The gateway is live: what is wanted can be asked for. */
 void loader_go_on(struct discord *discord);
+void loader_tick(void *discord); /* the alarm `loader` */
 void on_guild_members_chunk(struct discord *discord, const json_t *data);
 /* A listing is complete: who wasn't seen since guild->sweep was raised has left. */
 void loader_complete(struct discord *discord, struct guild *guild);
@@ -137,6 +144,14 @@ uint32_t roster_status(const struct discord *discord, const struct member *membe
 struct member *discord_put_member(struct discord *discord, struct guild *guild, const json_t *member,
                                   const json_t *user);
 struct member *discord_put_member_id(struct discord *discord, struct guild *guild, snowflake id);
+/* The `members` and `presences` of an event; viewers aren't told yet. */
+void discord_take_members(struct discord *discord, struct guild *guild, const json_t *data);
+
+/* ---- doctor.c ---- */
+
+/* What doctor.h promises. */
+extern const struct discord_doctor discord_doctor;
+void doctor_free(struct doctor *doctor); /* NULL-safe */
 
 /* ---- poll.c ---- */
 
@@ -148,5 +163,7 @@ void poll_end(struct poll *poll);
  * more. */
 void poll_want(struct poll *poll, struct guild *guild);
 void poll_watched(struct poll *poll, snowflake guild, bool watched);
+/* The intents are others: what was refused may be allowed by now. */
+void poll_forget_refusals(struct poll *poll);
 
 #endif

@@ -66,7 +66,7 @@ void discord_remove_guild(struct discord *d, snowflake id)
     if (!guild)
         return;
     d->member_count -= guild->members.count;
-    login_guild_left(&d->login, id);
+    login_guild_left(&d->login, guild);
     guild_free(guild);
     d->list_changed = true;
 }
@@ -94,10 +94,10 @@ void discord_check_guilds(struct discord *d)
         health_well(&d->health, HEALTH_GUILDS);
 }
 
-static void on_settled(void *arg)
+void dispatch_settle(void *arg)
 {
     struct discord *d = arg;
-    d->settle_timer = 0;
+    alarm_stop(&d->settle);
     d->listed = true;
     discord_check_guilds(d);
     answers_settle(d);
@@ -115,14 +115,10 @@ static bool all_arrived(const struct discord *d)
 
 void dispatch_await_guilds(struct discord *d)
 {
-    if (all_arrived(d)) {
-        if (d->settle_timer)
-            d->host->stop_timer(d->host, d->settle_timer);
-        on_settled(d);
-    } else if (!d->settle_timer && !d->listed) {
-        int64_t timer = d->host->start_timer(d->host, GRACE_MS, 0, on_settled, d);
-        d->settle_timer = timer > 0 ? timer : 0;
-    }
+    if (all_arrived(d))
+        dispatch_settle(d);
+    else if (!d->listed && !alarm_is_set(&d->settle))
+        alarm_set(&d->settle, GRACE_MS, 0);
 }
 
 /* ------------------ members ------------------------------------------------------------------- */
@@ -164,4 +160,25 @@ struct member *discord_put_member_id(struct discord *d, struct guild *guild, sno
     struct member *put = member_put_id(guild, id, first_status(d));
     d->member_count += guild->members.count - before;
     return put;
+}
+
+void discord_take_members(struct discord *d, struct guild *guild, const json_t *data)
+{
+    const json_t *members = json_object_get(data, "members"), *presences = json_object_get(data, "presences");
+    bool told = (d->application.intents & INTENT_GUILD_PRESENCES) && json_is_array(presences);
+    size_t i;
+    json_t *one;
+    json_array_foreach(members, i, one)
+    {
+        struct member *member = discord_put_member(d, guild, one, json_object_get(one, "user"));
+        if (member && told)
+            member->status = DBACK_STATUS_OFFLINE; /* unless they are in the other list */
+    }
+    json_array_foreach(presences, i, one)
+    {
+        struct member *member =
+            discord_put_member_id(d, guild, json_snowflake(json_object_get(one, "user"), "id"));
+        if (member && told)
+            member->status = member_status(one);
+    }
 }

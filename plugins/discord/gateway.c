@@ -9,29 +9,15 @@
 #define CONNECT_TIMEOUT_MS 20000
 #define READY_TIMEOUT_MS 60000
 #define PROVEN_MS 30000 /* so long alive: what comes next is a new misfortune */
-#define RESUMES_MAX 3   /* in vain, then a new session */
+#define RESUMES_MAX 3   /* asked for in vain, then a new session */
+/* Connections in vain: then at the gateway's general address; then (three to four minutes) a new session. */
+#define MISSES_OF_RESUME_URL 3
+#define MISSES_MAX 10
 #define NOTICE_WAIT_MS 60000
 #define RESUMABLE 4000 /* the code we close with: with 1000 or 1001 Discord would end the session */
 #define GOODBYE 1000
 
 static void begin(struct gateway *g);
-
-/* ------------------ timers -------------------------------------------------------------------- */
-
-static void stop_timer(struct gateway *g, int64_t *timer)
-{
-    if (*timer)
-        g->setup.host->stop_timer(g->setup.host, *timer);
-    *timer = 0;
-}
-
-static void start_timer(struct gateway *g, int64_t *timer, uint64_t ms, uint64_t repeat_ms,
-                        dback_timer_callback callback)
-{
-    stop_timer(g, timer);
-    int64_t number = g->setup.host->start_timer(g->setup.host, ms, repeat_ms, callback, g);
-    *timer = number > 0 ? number : 0;
-}
 
 /* ------------------ ends ---------------------------------------------------------------------- */
 
@@ -39,25 +25,18 @@ void session_forget(struct gateway *g)
 {
     g->session_id[0] = '\0';
     g->last_s = -1;
-    g->resumes = 0;
+    g->resumes = g->misses = 0;
     g->has_resume_url = false;
 }
 
 /* What is open or being opened is no more. */
 static void drop_connection(struct gateway *g, int code)
 {
-    stop_timer(g, &g->step);
-    stop_timer(g, &g->heart);
+    alarm_stop(&g->step);
+    alarm_stop(&g->heart);
+    turn_give_up(&g->turn);
     resolve_stop(&g->resolve, rest_transfers(g->setup.rest));
-    g->asked++; /* an answer that is under way comes too late */
     socket_close(g->sockets, code);
-}
-
-static void on_retry(void *arg)
-{
-    struct gateway *g = arg;
-    g->step = 0;
-    begin(g);
 }
 
 static uint64_t next_delay(struct gateway *g)
@@ -70,14 +49,28 @@ static uint64_t next_delay(struct gateway *g)
     return backoff_ms(attempt > 0 ? attempt - 1 : 0);
 }
 
+/* A network that is down for a while doesn't cost the session: that is still there when it is up again. */
+static void judge_loss(struct gateway *g)
+{
+    if (g->state == SESSION_LIVE)
+        return;
+    if (g->state == SESSION_RESUMING)
+        g->resumes++;
+    else
+        g->misses++;
+    if (g->misses >= MISSES_OF_RESUME_URL)
+        g->has_resume_url = false;
+    if (g->resumes >= RESUMES_MAX || g->misses >= MISSES_MAX)
+        session_forget(g);
+}
+
 void session_lost(struct gateway *g, const char *why, uint64_t least_ms)
 {
-    if (g->session_id[0] && g->state != SESSION_LIVE && ++g->resumes >= RESUMES_MAX)
-        session_forget(g);
+    judge_loss(g);
     uint64_t delay = next_delay(g);
     drop_connection(g, RESUMABLE);
     g->state = SESSION_WAITING;
-    start_timer(g, &g->step, delay > least_ms ? delay : least_ms, 0, on_retry);
+    alarm_set(&g->step, delay > least_ms ? delay : least_ms, 0);
     g->setup.events->ended(g->setup.arg, GATEWAY_LOST, why);
 }
 
@@ -113,10 +106,14 @@ static void on_closed(void *arg, int code, const char *why)
     session_lost(g, sentence, 0);
 }
 
-static void on_too_late(void *arg)
+/* The wait is over, or what was to come hasn't. */
+static void on_step(void *arg)
 {
     struct gateway *g = arg;
-    g->step = 0;
+    if (g->state == SESSION_WAITING) {
+        begin(g);
+        return;
+    }
     session_lost(g,
                  g->state == SESSION_CONNECTING ? "the gateway can't be connected to in time"
                                                 : "the gateway doesn't begin the session in time",
@@ -142,7 +139,7 @@ static void on_resolved(void *arg)
     }
     g->state = SESSION_CONNECTING;
     const char *address = g->resolve.addresses[g->attempts % g->resolve.count];
-    start_timer(g, &g->step, CONNECT_TIMEOUT_MS, 0, on_too_late);
+    alarm_set(&g->step, CONNECT_TIMEOUT_MS, 0);
     if (!socket_open(g->sockets, url, address, QUERY)) {
         snprintf(sentence, sizeof sentence, "no connection to the gateway at %s can be opened",
                  g->connected_to);
@@ -150,19 +147,23 @@ static void on_resolved(void *arg)
     }
 }
 
-/* A new session has to fit into the budget. False: it has to wait, and does. */
+/* A new session has to fit into the budget, and it has to be our turn. False: it has to wait, and does. */
 static bool fits_budget(struct gateway *g)
 {
     uint64_t wait = budget_wait(&g->budget, clock_ms());
+    if (wait > 0)
+        turn_give_up(&g->turn);
+    else
+        wait = turn_wait(&g->turn, g->token, clock_ms());
     if (wait == 0)
         return true;
     if (wait > NOTICE_WAIT_MS)
-        say(g->setup.host, DBACK_LOG_WARN,
+        say(g->setup.alarms->host, DBACK_LOG_WARN,
             "identifying at the gateway has to wait for %llu s: Discord takes the token from bots that do it "
             "too often",
             (unsigned long long)(wait / 1000));
     g->state = SESSION_WAITING;
-    start_timer(g, &g->step, wait, 0, on_retry);
+    alarm_set(&g->step, wait, 0);
     return false;
 }
 
@@ -176,11 +177,9 @@ static void connect_to(struct gateway *g)
 
 static void on_gateway_told(void *arg, const struct rest_answer *answer)
 {
-    struct asking *asking = arg;
-    struct gateway *g = asking->gateway;
-    bool current = asking->number == g->asked && g->state == SESSION_ASKING;
-    free(asking);
-    if (!current)
+    struct gateway *g = arg;
+    g->asked = false;
+    if (g->state != SESSION_ASKING) /* it comes too late */
         return;
     char fault[256];
     const char *text = json_text(answer->body, "url");
@@ -197,16 +196,14 @@ static void on_gateway_told(void *arg, const struct rest_answer *answer)
 
 static void ask_for_gateway(struct gateway *g)
 {
-    struct asking *asking = malloc(sizeof *asking);
-    struct rest_question question = { .auth = REST_BOT, .route = "/gateway/bot", .path = "/gateway/bot" };
-    if (asking) {
-        *asking = (struct asking){ g, ++g->asked };
-        g->state = SESSION_ASKING;
-        if (rest_ask(g->setup.rest, &question, on_gateway_told, asking))
-            return;
-    }
-    free(asking);
-    session_lost(g, "too many questions wait already", 0);
+    const struct rest_question question = {
+        .auth = REST_BOT, .route = "/gateway/bot", .path = "/gateway/bot", .urgent = true
+    };
+    g->state = SESSION_ASKING;
+    if (!g->asked) /* else the answer to the question before will do */
+        g->asked = rest_ask(g->setup.rest, &question, on_gateway_told, g);
+    if (!g->asked)
+        session_lost(g, "too many questions wait already", 0);
 }
 
 /* A session that is there is resumed. */
@@ -242,13 +239,6 @@ static void on_beat(void *arg)
     session_beat(g);
 }
 
-static void on_first_beat(void *arg)
-{
-    struct gateway *g = arg;
-    start_timer(g, &g->heart, g->interval_ms, g->interval_ms, on_beat);
-    on_beat(g);
-}
-
 /* Resume, or identify: when the budget says so. */
 static void introduce(struct gateway *g)
 {
@@ -262,28 +252,28 @@ static void introduce(struct gateway *g)
             return;
         }
         budget_take(&g->budget, clock_ms());
+        turn_keep(&g->turn, BUDGET_APART_MS);
         g->state = SESSION_READYING;
         session_identify(g);
     }
-    start_timer(g, &g->step, READY_TIMEOUT_MS, 0, on_too_late);
+    alarm_set(&g->step, READY_TIMEOUT_MS, 0);
 }
 
 void session_hello(struct gateway *g, uint64_t interval_ms)
 {
     if (g->state != SESSION_CONNECTING)
         return;
-    g->interval_ms = interval_ms;
     g->acknowledged = true;
-    start_timer(g, &g->heart, random_below((uint32_t)interval_ms), 0, on_first_beat);
+    alarm_set(&g->heart, random_below((uint32_t)interval_ms), interval_ms);
     introduce(g);
 }
 
 void session_live(struct gateway *g, bool resumed)
 {
-    stop_timer(g, &g->step);
+    alarm_stop(&g->step);
     g->state = SESSION_LIVE;
     g->live_since_ms = clock_ms();
-    g->resumes = 0;
+    g->resumes = g->misses = 0;
     g->setup.events->live(g->setup.arg, resumed);
 }
 
@@ -330,8 +320,11 @@ struct gateway *gateway_create(const struct gateway_setup *setup)
         return NULL;
     g->setup = *setup;
     budget_init(&g->budget);
+    turn_init(&g->turn, setup->alarms);
+    alarm_init(&g->step, setup->alarms, on_step, g);
+    alarm_init(&g->heart, setup->alarms, on_beat, g);
     session_forget(g);
-    g->sockets = sockets_create(setup->host, setup->ca_file, &events, g);
+    g->sockets = sockets_create(setup->alarms, setup->ca_file, &events, g);
     if (g->sockets)
         return g;
     free(g);
@@ -343,6 +336,7 @@ void gateway_destroy(struct gateway *g)
     if (!g)
         return;
     gateway_stop(g);
+    turn_finish(&g->turn);
     sockets_destroy(g->sockets);
     forget_token(g);
     free(g);

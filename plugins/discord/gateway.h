@@ -38,7 +38,7 @@ struct gateway_events {
 };
 
 struct gateway_setup {
-    const dback_host *host;
+    struct alarms *alarms;
     struct rest *rest;
     const struct url *url; /* the configured one; NULL: Discord is asked */
     const char *ca_file;

@@ -28,7 +28,8 @@ struct member {
     uint16_t role_count;
     uint8_t status; /* DBACK_STATUS_*; UNKNOWN: Discord doesn't tell */
     bool bot;
-    uint32_t sweep; /* the loading that saw it last */
+    uint32_t certain_s; /* since when it is certain that they are one; 0: not let in (recheck.c) */
+    uint32_t sweep;     /* the loading that saw it last */
 
     /* What viewers are shown of it: roster.c. */
     uint32_t shown_at; /* its place in guild->shown, from 1; 0: it isn't */
@@ -44,6 +45,7 @@ struct guild {
     bool awaited;     /* READY has named it, GUILD_CREATE hasn't come */
     bool unavailable; /* an outage on Discord's side */
     bool loaded;      /* the members are known: from here on their changes are events */
+    bool watched;     /* it has viewers */
     struct table roles, channels, members;
 
     struct member **shown;
@@ -98,7 +100,8 @@ uint8_t member_status(const json_t *presence);
 /* Takes what a member object and a user object say, and marks it as seen by the current sweep. A new one has
  * `status`. NULL: no id, too many, or memory is out. */
 struct member *member_put(struct guild *guild, const json_t *member, const json_t *user, uint8_t status);
-/* One of whom only the id is known; an existing one stays as it is. NULL as above. */
+/* One of whom only the id is known, which no sweep has seen; an existing one stays as it is. NULL as above.
+ */
 struct member *member_put_id(struct guild *guild, snowflake id, uint8_t status);
 void member_free(struct member *member);
 

@@ -12,14 +12,10 @@
 #define TICK_MS 700
 #define AGAIN_MS 31000
 
-static void on_tick(void *arg);
-
 static void wake(struct discord *d, uint64_t ms)
 {
-    if (d->loader_timer || d->ended)
-        return;
-    int64_t timer = d->host->start_timer(d->host, ms, 0, on_tick, d);
-    d->loader_timer = timer > 0 ? timer : 0;
+    if (!alarm_is_set(&d->loader) && !d->ended)
+        alarm_set(&d->loader, ms, 0);
 }
 
 static bool is_due(const struct guild *guild, uint64_t now)
@@ -48,13 +44,12 @@ static bool ask(struct discord *d, struct guild *guild, uint64_t now)
 }
 
 /* One a tick; those that weren't asked for yet come first. */
-static void on_tick(void *arg)
+void loader_tick(void *arg)
 {
     struct discord *d = arg;
     struct guild *guild, *best = NULL;
     uint64_t now = clock_ms();
     bool wanted = false;
-    d->loader_timer = 0;
     if (!gateway_is_live(d->gateway))
         return; /* it goes on when it is */
     for (size_t at = 0; (guild = table_next(&d->guilds, &at));) {
@@ -111,27 +106,13 @@ static bool is_ours(const struct guild *guild, const json_t *data)
     return guild->loading.asked && (!nonce || strcmp(nonce, ours) == 0);
 }
 
-/* Everybody in it, then how they are, and only then what of it is news. */
+/* Everybody in it first, and only then what of it is news. */
 static void take_members(struct discord *d, struct guild *guild, const json_t *data)
 {
-    const json_t *members = json_object_get(data, "members"), *presences = json_object_get(data, "presences");
-    bool told = (d->application.intents & INTENT_GUILD_PRESENCES) && json_is_array(presences);
     size_t i;
     json_t *one;
-    json_array_foreach(members, i, one)
-    {
-        struct member *member = discord_put_member(d, guild, one, json_object_get(one, "user"));
-        if (member && told)
-            member->status = DBACK_STATUS_OFFLINE; /* unless it is in the other list */
-    }
-    json_array_foreach(presences, i, one)
-    {
-        struct member *member =
-            table_find(&guild->members, json_snowflake(json_object_get(one, "user"), "id"));
-        if (member && told)
-            member->status = member_status(one);
-    }
-    json_array_foreach(members, i, one)
+    discord_take_members(d, guild, data);
+    json_array_foreach(json_object_get(data, "members"), i, one)
     {
         struct member *member =
             table_find(&guild->members, json_snowflake(json_object_get(one, "user"), "id"));

@@ -32,65 +32,101 @@ static void forget(struct attempt *attempt)
     free(attempt);
 }
 
+/* A failure counts also when nobody waits any more: else whoever hangs up in time could go on for ever. */
 static void answer(struct attempt *attempt, int32_t result, const char *why)
 {
     const dback_host *host = attempt->login->discord->host;
-    if (attempt->request) {
-        if (result == DBACK_OK)
-            host->put_login(host, attempt->request, dback_text(snowflake_text(attempt->claimed).text));
-        else
-            throttle_count(&attempt->login->throttle, dback_text(attempt->peer), clock_ms());
-        if (result != DBACK_OK)
-            say(host, DBACK_LOG_DEBUG, "login to guild %s refused: %s", snowflake_text(attempt->guild).text,
-                why);
-        host->done(host, attempt->request, result, dback_text(why));
+    if (result != DBACK_OK) {
+        throttle_count(&attempt->login->throttle, dback_text(attempt->peer), clock_ms());
+        say(host, DBACK_LOG_DEBUG, "login to guild %s refused: %s", snowflake_text(attempt->guild).text, why);
+    } else if (attempt->request) {
+        host->put_login(host, attempt->request, dback_text(snowflake_text(attempt->claimed).text));
     }
+    if (attempt->request)
+        host->done(host, attempt->request, result, dback_text(why));
     forget(attempt);
+}
+
+/* Discord isn't asked on behalf of somebody who fails too often; then it is answered. */
+static bool is_throttled(struct attempt *attempt)
+{
+    bool blocked = throttle_is_blocked(&attempt->login->throttle, dback_text(attempt->peer), clock_ms());
+    if (blocked)
+        answer(attempt, DBACK_DENIED, "too many logins from this address have failed in the last minute");
+    return blocked;
 }
 
 /* ------------------ membership ---------------------------------------------------------------- */
 
-/* From the roster, as long as events keep it true. */
-static bool is_known_member(const struct discord *d, const struct attempt *attempt)
+static void let_in(struct attempt *attempt, struct guild *guild, struct member *member)
 {
-    const struct guild *guild = discord_guild(d, attempt->guild);
-    const struct member *member = guild ? table_find(&guild->members, attempt->claimed) : NULL;
-    return member && member->name && guild->loaded && !guild->unavailable && d->gateway &&
-           gateway_is_live(d->gateway);
+    recheck_let_in(attempt->login, guild, member); /* from here on it is noticed when they leave */
+    answer(attempt, DBACK_OK, "");
+}
+
+/* Is what is known of this guild's members what Discord knows? Only while events tell who leaves, and when
+ * the list has been through since they began to. */
+static bool is_current(const struct discord *d, const struct guild *guild)
+{
+    return d->gateway && gateway_is_live(d->gateway) && (d->application.intents & INTENT_GUILD_MEMBERS) &&
+           guild->loaded && !guild->loading.wanted && !guild->awaited && !guild->unavailable;
+}
+
+/* NULL: Discord has to be asked. */
+static struct member *known_member(const struct discord *d, const struct guild *guild, snowflake user)
+{
+    struct member *member = table_find(&guild->members, user);
+    return member && member->name && is_current(d, guild) ? member : NULL;
 }
 
 static void on_membership(void *arg, const struct rest_answer *told)
 {
     struct attempt *attempt = arg;
-    attempt->asking = false;
+    struct discord *d = attempt->login->discord;
+    struct guild *guild = discord_guild(d, attempt->guild);
     const json_t *user = json_object_get(told->body, "user");
+    struct member *member;
+    attempt->asking = false;
     if (told->problem && told->status != 404)
         answer(attempt, DBACK_FAILED, told->problem);
-    else if (told->problem || json_snowflake(user, "id") != attempt->claimed)
+    else if (told->problem || !guild || json_snowflake(user, "id") != attempt->claimed)
         answer(attempt, DBACK_DENIED, "this user isn't a member of the guild");
-    else
-        answer(attempt, DBACK_OK, "");
+    else if (!attempt->request) /* nobody waits any more, or the user has left meanwhile */
+        forget(attempt);
+    else if (!(member = discord_put_member(d, guild, told->body, user)))
+        answer(attempt, DBACK_FAILED,
+               "more members than are kept, so it wouldn't be noticed when this one leaves");
+    else {
+        roster_update(d, guild, member);
+        let_in(attempt, guild, member);
+    }
+}
+
+void login_member_path(snowflake guild, snowflake user, char *path, size_t size)
+{
+    snprintf(path, size, "/guilds/%s/members/%s", snowflake_text(guild).text, snowflake_text(user).text);
 }
 
 static void check_membership(struct attempt *attempt)
 {
     struct discord *d = attempt->login->discord;
+    struct guild *guild = discord_guild(d, attempt->guild);
+    struct member *member = guild ? known_member(d, guild, attempt->claimed) : NULL;
     char path[96];
-    if (!discord_guild(d, attempt->guild)) {
+    if (!guild) {
         answer(attempt, DBACK_DENIED, "the bot isn't on the guild, so nobody's membership can be checked");
         return;
     }
-    if (is_known_member(d, attempt)) {
-        answer(attempt, DBACK_OK, "");
+    if (member) {
+        let_in(attempt, guild, member);
         return;
     }
-    snprintf(path, sizeof path, "/guilds/%s/members/%s", snowflake_text(attempt->guild).text,
-             snowflake_text(attempt->claimed).text);
-    const struct rest_question question = { .auth = REST_BOT,
-                                            .route = "/guilds/ID/members/ID",
-                                            .major = attempt->guild,
-                                            .path = path,
-                                            .urgent = true };
+    if (is_throttled(attempt))
+        return;
+    login_member_path(attempt->guild, attempt->claimed, path, sizeof path);
+    const struct rest_question question = {
+        .auth = REST_BOT, .route = LOGIN_MEMBER_ROUTE, .major = attempt->guild, .path = path, .urgent = true
+    };
     attempt->knows_user = attempt->asking = true;
     if (!rest_ask(d->rest, &question, on_membership, attempt))
         answer(attempt, DBACK_FAILED, "too many questions wait already");
@@ -205,26 +241,29 @@ static void go_on(struct attempt *attempt)
     snowflake user;
     if (verdicts_find(&login->verdicts, &attempt->hash, clock_s(), &user))
         judge_user(attempt, user);
-    else if (throttle_is_blocked(&login->throttle, dback_text(attempt->peer), clock_ms()))
-        answer(attempt, DBACK_DENIED, "too many logins from this address have failed in the last minute");
-    else if (!somebody_asks(attempt))
+    else if (!is_throttled(attempt) && !somebody_asks(attempt))
         ask_whose_token(attempt);
 }
 
 /* ------------------ beginnings ---------------------------------------------------------------- */
 
 /* A sentence when there's no need to ask. */
-static const char *objection(const struct login *login, const struct guild_options *options,
-                             const dback_login *claim)
+static const char *objection(const struct guild_options *options, const dback_login *claim)
 {
     if (!options->passworded)
         return "this server takes its password, not a Discord login";
     if (!claim->token.len)
         return "this server takes a Discord login, not a password";
-    if (!claim_token_is_sane(claim->token))
-        return "that can't be a token";
+    return claim_token_is_sane(claim->token) ? NULL : "that can't be a token";
+}
+
+/* One when we can't, which isn't the viewer's fault. */
+static const char *excuse(const struct login *login)
+{
     if (!login->discord->application.client_id[0])
         return "our own application isn't known yet";
+    if (!login->discord->listed)
+        return "which guilds there are isn't known yet";
     return login->count >= LOGINS_MAX ? "too many logins at a time" : NULL;
 }
 
@@ -260,11 +299,12 @@ void login_check(struct login *login, dback_request request, const dback_login *
         host->done(host, request, DBACK_PASS, dback_text(""));
         return;
     }
-    const char *why = objection(login, options, claim);
-    if (why) {
+    const char *wrong = objection(options, claim), *why = wrong ? wrong : excuse(login);
+    if (wrong)
         throttle_count(&login->throttle, claim->peer, clock_ms());
+    if (why) {
         say(host, DBACK_LOG_DEBUG, "login to guild %s refused: %s", snowflake_text(guild).text, why);
-        host->done(host, request, DBACK_DENIED, dback_text(why));
+        host->done(host, request, wrong ? DBACK_DENIED : DBACK_FAILED, dback_text(why));
         return;
     }
     struct attempt *attempt = begin(login, request, guild, claim);
@@ -299,20 +339,36 @@ static void turn_away(struct login *login, snowflake guild, snowflake user)
     }
 }
 
-void login_member_left(struct login *login, snowflake guild, snowflake user)
+/* Both are told of everybody: an instance before this one may have let them in. */
+void login_member_left(struct login *login, const struct guild *guild, snowflake user)
 {
-    turn_away(login, guild, user);
+    if (!guild->options->passworded || !user)
+        return;
+    verdicts_forget(&login->verdicts, user);
+    turn_away(login, guild->id, user);
+    outbox_login_ended(&login->discord->outbox, guild->id, user);
 }
 
-void login_guild_left(struct login *login, snowflake guild)
+void login_guild_left(struct login *login, const struct guild *guild)
 {
-    turn_away(login, guild, 0);
+    const struct member *member;
+    if (!guild->options->passworded)
+        return;
+    turn_away(login, guild->id, 0);
+    for (size_t at = 0; (member = table_next(&guild->members, &at));)
+        outbox_login_ended(&login->discord->outbox, guild->id, member->id);
+}
+
+void login_application_changed(struct login *login)
+{
+    verdicts_forget_all(&login->verdicts);
 }
 
 bool login_init(struct login *login, struct discord *discord)
 {
     *login = (struct login){ .discord = discord };
     TAILQ_INIT(&login->attempts);
+    recheck_init(login);
     return verdicts_init(&login->verdicts) && throttle_init(&login->throttle);
 }
 
@@ -320,6 +376,7 @@ void login_finish(struct login *login)
 {
     if (!login->discord)
         return;
+    recheck_finish(login);
     while (!TAILQ_EMPTY(&login->attempts))
         forget(TAILQ_FIRST(&login->attempts));
     verdicts_finish(&login->verdicts);

@@ -7,6 +7,7 @@
 #ifndef DBACK_DISCORD_LOGIN_H
 #define DBACK_DISCORD_LOGIN_H
 
+#include "alarm.h"
 #include "throttle.h"
 #include "verdicts.h"
 
@@ -16,6 +17,9 @@
 
 struct discord;
 struct attempt;
+struct guild;
+struct member;
+struct recheck;
 
 struct login {
     struct discord *discord;
@@ -23,6 +27,8 @@ struct login {
     struct throttle throttle;
     TAILQ_HEAD(, attempt) attempts;
     size_t count;
+    TAILQ_HEAD(, recheck) rechecks;
+    struct alarm recheck;
 };
 
 bool login_init(struct login *login, struct discord *discord);
@@ -32,10 +38,24 @@ void login_check(struct login *login, dback_request request, const dback_login *
 /* Nobody waits for it any more. What Discord says is remembered all the same. */
 void login_cancel(struct login *login, dback_request request);
 
-/* This user has left the guild, or the guild has left us: whoever waits to get in as one of its members
- * doesn't. */
-void login_member_left(struct login *login, snowflake guild, snowflake user);
-void login_guild_left(struct login *login, snowflake guild);
+/* This user isn't a member of the guild any more, or the bot isn't: whoever waits to get in by that doesn't,
+ * whoever got in is shown nothing more. */
+void login_member_left(struct login *login, const struct guild *guild, snowflake user);
+void login_guild_left(struct login *login, const struct guild *guild);
+
+/* Our application is another one: no token that was made for the one before opens anything. */
+void login_application_changed(struct login *login);
+
+/* Where Discord says whether a user is a member, and the route that its limits go by. */
+#define LOGIN_MEMBER_ROUTE "/guilds/ID/members/ID"
+void login_member_path(snowflake guild, snowflake user, char *path, size_t size);
+
+/* ---- recheck.c: members whom nobody sees leave ---- */
+
+void recheck_init(struct login *login);
+void recheck_let_in(struct login *login, struct guild *guild, struct member *member);
+void recheck_end(struct login *login);
+void recheck_finish(struct login *login);
 
 /* ---- claim.c: what can be said of a claim without asking anybody. Pure. ---- */
 

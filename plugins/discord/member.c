@@ -46,8 +46,6 @@ struct member *member_put_id(struct guild *guild, snowflake id, uint8_t status)
             return NULL;
         }
     }
-    if (member)
-        member->sweep = guild->sweep;
     return member;
 }
 
@@ -93,6 +91,7 @@ struct member *member_put(struct guild *guild, const json_t *json, const json_t 
     struct member *member = member_put_id(guild, json_snowflake(user, "id"), status);
     if (!member)
         return NULL;
+    member->sweep = guild->sweep;
     set_name(member, json, user);
     set_roles(member, json_object_get(json, "roles"));
     if (json_object_get(user, "bot"))

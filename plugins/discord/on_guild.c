@@ -38,7 +38,8 @@ void on_ready(struct discord *d, const json_t *data)
     const json_t *guilds = json_object_get(data, "guilds");
     size_t i;
     json_t *one;
-    remove_others(d, guilds);
+    if (json_is_array(guilds))
+        remove_others(d, guilds);
     json_array_foreach(guilds, i, one)
     {
         struct guild *guild = discord_add_guild(d, json_snowflake(one, "id"));
@@ -50,28 +51,6 @@ void on_ready(struct discord *d, const json_t *data)
 }
 
 /* ------------------ one of them --------------------------------------------------------------- */
-
-/* The members that came along: all of a small guild, some of a large one. Statuses first, news after that. */
-static void take_members(struct discord *d, struct guild *guild, const json_t *data)
-{
-    const json_t *members = json_object_get(data, "members"), *presences = json_object_get(data, "presences");
-    bool told = (d->application.intents & INTENT_GUILD_PRESENCES) != 0;
-    size_t i;
-    json_t *one;
-    json_array_foreach(members, i, one)
-    {
-        struct member *member = discord_put_member(d, guild, one, json_object_get(one, "user"));
-        if (member && told)
-            member->status = DBACK_STATUS_OFFLINE;
-    }
-    json_array_foreach(presences, i, one)
-    {
-        struct member *member =
-            discord_put_member_id(d, guild, json_snowflake(json_object_get(one, "user"), "id"));
-        if (member && told)
-            member->status = member_status(one);
-    }
-}
 
 static bool is_complete(const json_t *data)
 {
@@ -96,7 +75,7 @@ void on_guild_create(struct discord *d, const json_t *data)
     guild_set_roles(guild, json_object_get(data, "roles"));
     guild_set_channels(guild, json_object_get(data, "channels"), json_object_get(data, "threads"));
     guild->sweep++;
-    take_members(d, guild, data);
+    discord_take_members(d, guild, data);
     if (is_complete(data)) {
         loader_complete(d, guild);
     } else if (d->application.intents & INTENT_GUILD_MEMBERS) {

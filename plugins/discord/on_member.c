@@ -20,10 +20,12 @@ void on_guild_member(struct discord *d, const json_t *data)
 void on_guild_member_remove(struct discord *d, const json_t *data)
 {
     struct guild *guild = guild_of(d, data);
-    struct member *member =
-        guild ? table_find(&guild->members, json_snowflake(json_object_get(data, "user"), "id")) : NULL;
+    snowflake user = json_snowflake(json_object_get(data, "user"), "id");
+    struct member *member = guild ? table_find(&guild->members, user) : NULL;
     if (member)
         roster_remove(d, guild, member);
+    else if (guild) /* one who logged in by Discord's word before the list was there */
+        login_member_left(&d->login, guild, user);
 }
 
 /* No member of it is certain but the user's id. One whom we don't know yet gets a place for the status: the

@@ -93,7 +93,7 @@ static bool read_option(const struct option_reader *reader, struct options *opti
     if (strcmp(key, "unknown_status") == 0)
         return read_status(reader, value, &options->unknown_status);
     if (strcmp(key, "poll_interval") == 0)
-        return option_count(reader, key, value, 5, 86400, &options->poll_s);
+        return option_count(reader, key, value, 1, 86400, &options->poll_s);
     if (strcmp(key, "message_length") == 0)
         return option_count(reader, key, value, 1, MESSAGE_LENGTH_MAX, &options->message_length);
     if (strcmp(key, "allow_unchecked_application") == 0)

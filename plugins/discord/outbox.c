@@ -53,14 +53,10 @@ static int32_t emit(struct outbox *outbox, const struct parcel *from, const char
 
 /* ------------------ waiting ------------------------------------------------------------------- */
 
-static void drain(void *arg);
-
 static void wake(struct outbox *outbox)
 {
-    if (outbox->timer)
-        return;
-    int64_t timer = outbox->host->start_timer(outbox->host, RETRY_MS, 0, drain, outbox);
-    outbox->timer = timer > 0 ? timer : 0;
+    if (!alarm_is_set(&outbox->retry))
+        alarm_set(&outbox->retry, RETRY_MS, 0);
 }
 
 static void mark_stale(struct outbox *outbox, snowflake guild)
@@ -84,13 +80,18 @@ static void let_go(struct outbox *outbox, const struct parcel *parcel)
         mark_stale(outbox, parcel->guild);
 }
 
+/* What can't be made good otherwise has room of its own. */
+static size_t room_for(uint32_t kind)
+{
+    if (kind == DBACK_EVENT_LOGIN_ENDED)
+        return OUTBOX_LOGINS_MAX;
+    return kind == DBACK_EVENT_SERVERS_CHANGED || kind == DBACK_EVENT_CLIENT_ID ? 2 * OUTBOX_MAX : OUTBOX_MAX;
+}
+
 static void queue(struct outbox *outbox, const struct parcel *from, const char *text)
 {
     size_t size = strlen(text) + 1;
-    /* What can't be made good otherwise is rare, and has room of its own. */
-    bool rare = from->kind == DBACK_EVENT_SERVERS_CHANGED || from->kind == DBACK_EVENT_CLIENT_ID;
-    size_t most = rare ? 2 * OUTBOX_MAX : OUTBOX_MAX;
-    struct parcel *parcel = outbox->count < most ? malloc(sizeof *parcel + size) : NULL;
+    struct parcel *parcel = outbox->count < room_for(from->kind) ? malloc(sizeof *parcel + size) : NULL;
     if (!parcel) {
         let_go(outbox, from);
         wake(outbox);
@@ -120,7 +121,6 @@ static void drain(void *arg)
 {
     struct outbox *outbox = arg;
     struct parcel *parcel;
-    outbox->timer = 0;
     for (int i = 0; i < AT_A_TIME && (parcel = TAILQ_FIRST(&outbox->waiting)); i++) {
         if (emit(outbox, parcel, parcel->text) == DBACK_BUSY)
             break;
@@ -163,6 +163,13 @@ void outbox_gone(struct outbox *outbox, snowflake guild, snowflake user)
     post(outbox, &parcel, "");
 }
 
+void outbox_login_ended(struct outbox *outbox, snowflake guild, snowflake user)
+{
+    const struct parcel parcel = { .kind = DBACK_EVENT_LOGIN_ENDED, .guild = guild, .user = user };
+    if (outbox->host->minor >= 1)
+        post(outbox, &parcel, "");
+}
+
 void outbox_message(struct outbox *outbox, snowflake guild, snowflake user, snowflake channel,
                     const char *text)
 {
@@ -192,9 +199,10 @@ void outbox_users_changed(struct outbox *outbox, snowflake guild)
 
 /* ------------------ life ---------------------------------------------------------------------- */
 
-void outbox_init(struct outbox *outbox, const dback_host *host)
+void outbox_init(struct outbox *outbox, struct alarms *alarms)
 {
-    *outbox = (struct outbox){ .host = host };
+    *outbox = (struct outbox){ .host = alarms->host };
+    alarm_init(&outbox->retry, alarms, drain, outbox);
     TAILQ_INIT(&outbox->waiting);
     table_init(&outbox->stale, SIZE_MAX);
 }
@@ -210,7 +218,5 @@ void outbox_finish(struct outbox *outbox)
     for (size_t at = 0; (entry = table_next(&outbox->stale, &at));)
         free(entry);
     table_finish(&outbox->stale);
-    if (outbox->timer)
-        outbox->host->stop_timer(outbox->host, outbox->timer);
-    outbox->timer = 0;
+    alarm_stop(&outbox->retry);
 }

@@ -7,11 +7,12 @@
 #ifndef DBACK_DISCORD_OUTBOX_H
 #define DBACK_DISCORD_OUTBOX_H
 
+#include "alarm.h"
 #include "table.h"
 
-#include <sys/queue.h>
-
 #define OUTBOX_MAX 8192
+#define OUTBOX_LOGINS_MAX                                                                                    \
+    1000000 /* of ends of logins: none may be lost, but there are only so many members */
 
 struct parcel;
 
@@ -21,10 +22,10 @@ struct outbox {
     size_t count;
     struct table stale; /* guilds whose users d-back has to ask for again */
     uint64_t lost;      /* messages, since the log was told */
-    int64_t timer;
+    struct alarm retry;
 };
 
-void outbox_init(struct outbox *outbox, const dback_host *host);
+void outbox_init(struct outbox *outbox, struct alarms *alarms);
 void outbox_finish(struct outbox *outbox);
 
 struct outbox_user {
@@ -35,6 +36,8 @@ struct outbox_user {
 };
 void outbox_user(struct outbox *outbox, snowflake guild, const struct outbox_user *user);
 void outbox_gone(struct outbox *outbox, snowflake guild, snowflake user);
+/* Whoever was let in as this user. Nothing is said to a d-back of ABI 1.0, which doesn't know of it. */
+void outbox_login_ended(struct outbox *outbox, snowflake guild, snowflake user);
 void outbox_message(struct outbox *outbox, snowflake guild, snowflake user, snowflake channel,
                     const char *text);
 void outbox_client_id(struct outbox *outbox, snowflake guild, const char *client_id);

@@ -113,18 +113,23 @@ static void on_tick(void *arg)
         list(poll);
     for (size_t at = 0; (entry = table_next(&poll->watched, &at));) {
         struct guild *guild = discord_guild(d, entry->id);
-        if (guild && guild->loaded && now - guild->polled_ms >= (uint64_t)d->options.poll_s * 1000)
+        if (guild && guild->loaded && guild->refused_until_ms <= now &&
+            now - guild->polled_ms >= (uint64_t)d->options.poll_s * 1000)
             poll_visit(poll, guild);
     }
 }
 
+void poll_forget_refusals(struct poll *poll)
+{
+    struct guild *guild;
+    for (size_t at = 0; (guild = table_next(&poll->discord->guilds, &at));)
+        guild->refused_until_ms = 0;
+}
+
 void poll_begin(struct poll *poll)
 {
-    const dback_host *host = poll->discord->host;
-    if (!poll->timer) {
-        int64_t timer = host->start_timer(host, TICK_MS, TICK_MS, on_tick, poll);
-        poll->timer = timer > 0 ? timer : 0;
-    }
+    if (!alarm_is_set(&poll->tick))
+        alarm_set(&poll->tick, TICK_MS, TICK_MS);
     if (!poll->listing)
         list(poll);
 }
@@ -159,6 +164,7 @@ struct poll *poll_create(struct discord *d)
     if (!poll)
         return NULL;
     poll->discord = d;
+    alarm_init(&poll->tick, &d->alarms, on_tick, poll);
     TAILQ_INIT(&poll->visits);
     table_init(&poll->watched, GUILDS_MAX);
     table_init(&poll->found, GUILDS_MAX);
@@ -167,11 +173,8 @@ struct poll *poll_create(struct discord *d)
 
 void poll_end(struct poll *poll)
 {
-    const dback_host *host = poll->discord->host;
     poll->ended = true;
-    if (poll->timer)
-        host->stop_timer(host, poll->timer);
-    poll->timer = 0;
+    alarm_stop(&poll->tick);
 }
 
 void poll_destroy(struct poll *poll)

@@ -46,7 +46,7 @@ static void fail(struct visit *visit, struct guild *guild, const struct rest_ans
     if (answer->status == 403 || answer->status == 404) {
         guild->refused_until_ms = clock_ms() + REFUSED_MS;
         health_problem(
-            &d->health, HEALTH_REST,
+            &d->health, HEALTH_REFUSED,
             "%s; is the bot on guild %s, and is \"Server Members Intent\" on in the developer portal "
             "(application > Bot)?",
             answer->problem, snowflake_text(guild->id).text);
@@ -61,13 +61,25 @@ static void fail(struct visit *visit, struct guild *guild, const struct rest_ans
 
 /* ------------------ the three questions ------------------------------------------------------- */
 
+static bool is_any_refused(const struct discord *d)
+{
+    const struct guild *guild;
+    for (size_t at = 0; (guild = table_next(&d->guilds, &at));)
+        if (guild->refused_until_ms)
+            return true;
+    return false;
+}
+
 static void finish(struct visit *visit, struct guild *guild)
 {
     struct discord *d = visit->poll->discord;
     guild->polled_ms = clock_ms();
     guild->refreshing = false;
+    guild->refused_until_ms = 0;
     d->failing = false;
     health_well(&d->health, HEALTH_REST);
+    if (!is_any_refused(d))
+        health_well(&d->health, HEALTH_REFUSED);
     poll_visit_free(visit);
     loader_complete(d, guild);
     roster_update_all(d, guild);

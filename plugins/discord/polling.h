@@ -24,7 +24,7 @@ struct poll {
     bool listing, ended;
     snowflake after;
     uint64_t listed_ms;
-    int64_t timer;
+    struct alarm tick;
 };
 
 /* Begins a visit, unless one is under way. */

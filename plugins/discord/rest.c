@@ -39,7 +39,6 @@ struct call {
 TAILQ_HEAD(calls, call);
 
 struct rest {
-    const dback_host *host;
     struct transfers transfers;
     struct url base;
     char ca_file[4096];
@@ -51,7 +50,7 @@ struct rest {
     struct limits limits;
     struct calls waiting, sent;
     unsigned waiting_count, sent_count;
-    int64_t timer;
+    struct alarm due; /* when the next one that waits may go */
 };
 
 static void send_due(struct rest *rest);
@@ -84,10 +83,15 @@ static void answer(struct call *call, int status, const json_t *body, const char
     free_call(call);
 }
 
+/* What is urgent goes before what can wait. Logins keep their order among each other: whoever came first
+ * isn't pushed back by a crowd. */
 static void queue(struct rest *rest, struct call *call)
 {
-    if (call->urgent)
-        TAILQ_INSERT_HEAD(&rest->waiting, call, link);
+    struct call *next = call->urgent ? TAILQ_FIRST(&rest->waiting) : NULL;
+    while (next && next->urgent && call->auth == REST_USER)
+        next = TAILQ_NEXT(next, link);
+    if (next)
+        TAILQ_INSERT_BEFORE(next, call, link);
     else
         TAILQ_INSERT_TAIL(&rest->waiting, call, link);
     rest->waiting_count++;
@@ -99,19 +103,9 @@ static void unqueue(struct rest *rest, struct call *call)
     rest->waiting_count--;
 }
 
-static void on_timer(void *arg)
+static void on_due(void *arg)
 {
-    struct rest *rest = arg;
-    rest->timer = 0;
-    send_due(rest);
-}
-
-static void wake_in(struct rest *rest, uint64_t ms)
-{
-    if (rest->timer)
-        rest->host->stop_timer(rest->host, rest->timer);
-    int64_t timer = rest->host->start_timer(rest->host, ms, 0, on_timer, rest);
-    rest->timer = timer > 0 ? timer : 0;
+    send_due(arg);
 }
 
 /* ------------------ answers ------------------------------------------------------------------- */
@@ -195,8 +189,10 @@ static void on_exchanged(void *arg, const struct exchange_result *result)
     struct rest *rest = call->rest;
     TAILQ_REMOVE(&rest->sent, call, link);
     rest->sent_count--;
-    limits_learn(&rest->limits, call->route, call->major, result->status ? &result->limits : NULL,
-                 clock_ms());
+    struct limit_news news = result->limits;
+    if (call->auth == REST_USER)
+        news.global = false; /* for that user: a stranger's limit doesn't stop the bot */
+    limits_learn(&rest->limits, call->route, call->major, result->status ? &news : NULL, clock_ms());
     judge(rest, call, result);
     send_due(rest);
 }
@@ -272,7 +268,7 @@ static void send_due(struct rest *rest)
         next = wait && wait < next ? wait : next;
     }
     if (rest->waiting_count > 0)
-        wake_in(rest, next);
+        alarm_set(&rest->due, next, 0);
 }
 
 bool rest_ask(struct rest *rest, const struct rest_question *question, rest_callback done, void *arg)
@@ -296,7 +292,7 @@ bool rest_ask(struct rest *rest, const struct rest_question *question, rest_call
         return false;
     }
     queue(rest, call);
-    wake_in(rest, 0);
+    alarm_set(&rest->due, 0, 0);
     return true;
 }
 
@@ -314,7 +310,7 @@ void rest_set_token(struct rest *rest, const char *token)
     rest->token_refused = false;
 }
 
-struct rest *rest_create(const dback_host *host, const struct url *base, const char *ca_file,
+struct rest *rest_create(struct alarms *alarms, const struct url *base, const char *ca_file,
                          const char *token, void (*on_refused)(void *arg), void *arg, char *error,
                          size_t size)
 {
@@ -324,7 +320,7 @@ struct rest *rest_create(const dback_host *host, const struct url *base, const c
         snprintf(error, size, "out of memory");
         return NULL;
     }
-    rest->host = host;
+    alarm_init(&rest->due, alarms, on_due, rest);
     rest->base = *base;
     snprintf(rest->ca_file, sizeof rest->ca_file, "%s", ca_file);
     rest->on_refused = on_refused;
@@ -332,7 +328,7 @@ struct rest *rest_create(const dback_host *host, const struct url *base, const c
     limits_init(&rest->limits);
     TAILQ_INIT(&rest->waiting);
     TAILQ_INIT(&rest->sent);
-    if (!transfers_init(&rest->transfers, host, error, size)) {
+    if (!transfers_init(&rest->transfers, alarms, error, size)) {
         rest_destroy(rest);
         return NULL;
     }
@@ -344,8 +340,7 @@ void rest_destroy(struct rest *rest)
     struct call *call;
     if (!rest)
         return;
-    if (rest->timer)
-        rest->host->stop_timer(rest->host, rest->timer);
+    alarm_stop(&rest->due);
     while ((call = TAILQ_FIRST(&rest->waiting))) {
         TAILQ_REMOVE(&rest->waiting, call, link);
         free_call(call);

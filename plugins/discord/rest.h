@@ -24,7 +24,7 @@ struct rest_question {
     const char *route; /* a constant: which limits count, "/guilds/ID/members" */
     snowflake major;   /* the guild that it is about; 0: none */
     const char *path;  /* below api_base, with its query */
-    bool urgent;       /* somebody waits: one attempt, soon or not at all, before all others */
+    bool urgent; /* one attempt, soon or not at all, before all others: somebody waits, or tries again */
 };
 
 struct rest_answer {
@@ -38,7 +38,7 @@ typedef void (*rest_callback)(void *arg, const struct rest_answer *answer);
 
 /* NULL: `error` says why. `on_refused` is called when Discord refuses the bot's token, before the question's
  * own callback. */
-struct rest *rest_create(const dback_host *host, const struct url *base, const char *ca_file,
+struct rest *rest_create(struct alarms *alarms, const struct url *base, const char *ca_file,
                          const char *token, void (*on_refused)(void *arg), void *arg, char *error,
                          size_t size);
 /* Questions that are under way or wait are forgotten, without their callbacks. */

@@ -125,11 +125,11 @@ void roster_update_all(struct discord *d, struct guild *guild)
 
 void roster_remove(struct discord *d, struct guild *guild, struct member *member)
 {
+    login_member_left(&d->login, guild, member->id);
     if (member->shown_at)
         withdraw(d, guild, member);
     table_remove(&guild->members, member->id);
     d->member_count--;
-    login_member_left(&d->login, guild->id, member->id);
     member_free(member);
 }
 

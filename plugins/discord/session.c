@@ -146,7 +146,7 @@ void session_message(void *gateway, const char *text, size_t len)
     if (!message) {
         g->garbage++;
         if ((g->garbage & (g->garbage - 1)) == 0) /* the 1st, 2nd, 4th, 8th ... */
-            say(g->setup.host, DBACK_LOG_WARN,
+            say(g->setup.alarms->host, DBACK_LOG_WARN,
                 "the gateway sent %zu bytes that aren't JSON (%llu times so far): %.100s", len,
                 (unsigned long long)g->garbage, where.text);
         return;

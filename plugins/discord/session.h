@@ -6,18 +6,14 @@
 #include "gateway.h"
 #include "resolve.h"
 #include "socket.h"
-
-/* A question for the gateway's address: its answer may come after it was given up. */
-struct asking {
-    struct gateway *gateway;
-    uint64_t number;
-};
+#include "turn.h"
 
 struct gateway {
     struct gateway_setup setup;
     struct sockets *sockets;
     struct resolve resolve;
     struct budget budget;
+    struct turn turn;
     char *token;
     uint32_t intents;
     enum {
@@ -31,17 +27,17 @@ struct gateway {
         SESSION_LIVE,
         SESSION_ENDED, /* for good, until it is started anew */
     } state;
-    uint64_t asked; /* number of the question that counts */
+    bool asked; /* for the address: the answer is under way, also when it was given up */
     struct url url, resume_url;
     bool has_resume_url;
     char connected_to[300];
     char session_id[256]; /* "": there is none to be resumed */
     int64_t last_s;       /* the highest sequence number seen; below 0: none */
     unsigned attempts;    /* to get alive again */
-    unsigned resumes;     /* in vain */
+    unsigned resumes;     /* asked for in vain, since then */
+    unsigned misses;      /* connections in vain, since then */
     uint64_t live_since_ms;
-    int64_t step, heart; /* timers: of the state, of the heartbeat */
-    uint64_t interval_ms;
+    struct alarm step, heart; /* of the state, of the heartbeat */
     bool acknowledged;
     uint64_t garbage;   /* messages that weren't JSON */
     uint64_t window_ms; /* when the running minute of sending began */

@@ -2,9 +2,9 @@
 #include "socket.h"
 
 #include "rest.h"
+#include "tls.h"
 
 #include <libwebsockets.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +24,7 @@ struct connection {
     struct lws *wsi; /* NULL: this place is free */
     int fd;
     int64_t watch;
+    bool hung_up;             /* the other side: there is nothing more to be watched */
     bool open, closing, over; /* `over`: no events any more */
     int close_code;           /* ours */
     int peer_code;
@@ -45,8 +46,8 @@ struct sockets {
     SSL_CTX *tls;
     struct connection all[CONNECTIONS];
     struct connection *current;
-    int64_t timer;
-    uint64_t timer_ms;
+    struct alarm alarm;
+    uint64_t alarm_ms;
     bool servicing, calling; /* within the library; within events->... */
 };
 
@@ -54,59 +55,62 @@ struct sockets {
 
 static void service(struct sockets *sockets);
 
-static void on_ready(void *arg, int fd, uint32_t events)
-{
-    struct connection *connection = arg;
-    struct sockets *sockets = connection->owner;
-    (void)fd;
-    if ((events & DBACK_FD_HANGUP) && connection->watch) {
-        /* Whatever the library makes of it, we aren't told again and again: the timer goes on. */
-        sockets->host->unwatch_fd(sockets->host, connection->watch);
-        connection->watch = 0;
-    }
-    service(sockets);
-}
-
-static void unwatch(struct connection *connection)
+static void stop_watching(struct connection *connection)
 {
     const dback_host *host = connection->owner->host;
     if (connection->watch)
         host->unwatch_fd(host, connection->watch);
     connection->watch = 0;
+}
+
+static void on_ready(void *arg, int fd, uint32_t events)
+{
+    struct connection *connection = arg;
+    (void)fd;
+    if (events & DBACK_FD_HANGUP) {
+        /* Whatever the library makes of it, we aren't told again and again: the alarm goes on. */
+        connection->hung_up = true;
+        stop_watching(connection);
+    }
+    service(connection->owner);
+}
+
+static void unwatch(struct connection *connection)
+{
+    stop_watching(connection);
+    connection->hung_up = false;
     connection->fd = -1;
 }
 
+/* d-back may have no watch left: then the alarm goes on often, and each time one is asked for again. */
 static void watch(struct connection *connection)
 {
     const dback_host *host = connection->owner->host;
     int fd = connection->wsi ? lws_get_socket_fd(connection->wsi) : -1;
-    if (fd == connection->fd)
-        return;
-    unwatch(connection);
+    if (fd != connection->fd)
+        unwatch(connection);
     connection->fd = fd;
-    if (fd >= 0) {
+    if (fd >= 0 && !connection->watch && !connection->hung_up) {
         int64_t number = host->watch_fd(host, fd, DBACK_FD_READ, on_ready, connection);
         connection->watch = number > 0 ? number : 0;
     }
 }
 
-static void on_timer(void *arg)
+static void on_alarm(void *arg)
 {
     service(arg);
 }
 
-static void set_timer(struct sockets *sockets, uint64_t ms)
+/* Every so often; 0: not at all. */
+static void set_alarm(struct sockets *sockets, uint64_t ms)
 {
-    if (sockets->timer_ms == ms)
+    if (sockets->alarm_ms == ms)
         return;
-    if (sockets->timer)
-        sockets->host->stop_timer(sockets->host, sockets->timer);
-    sockets->timer = 0;
-    sockets->timer_ms = ms;
-    if (ms) {
-        int64_t timer = sockets->host->start_timer(sockets->host, ms, ms, on_timer, sockets);
-        sockets->timer = timer > 0 ? timer : 0;
-    }
+    sockets->alarm_ms = ms;
+    if (ms)
+        alarm_set(&sockets->alarm, ms, ms);
+    else
+        alarm_stop(&sockets->alarm);
 }
 
 /* Runs the library until it has nothing more to do at the moment. */
@@ -129,7 +133,7 @@ static void service(struct sockets *sockets)
         bool quiet = c->open && !c->closing && c->out_count == 0 && c->watch && rounds < ROUNDS;
         ms = quiet && ms != BUSY_MS ? QUIET_MS : BUSY_MS;
     }
-    set_timer(sockets, ms);
+    set_alarm(sockets, ms);
 }
 
 /* ------------------ connections --------------------------------------------------------------- */
@@ -353,35 +357,8 @@ void socket_close(struct sockets *sockets, int code)
 
 /* ------------------ life ---------------------------------------------------------------------- */
 
-/* Who vouches for the other side: the CAs in `ca_file`, or the system's. libwebsockets sees to it that they
- * do, and that the name fits. NULL: that file can't be used. */
-static SSL_CTX *create_tls(const char *ca_file)
-{
-    SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
-    if (!tls)
-        return NULL;
-    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
-    if (*ca_file ? SSL_CTX_load_verify_file(tls, ca_file) : SSL_CTX_set_default_verify_paths(tls))
-        return tls;
-    SSL_CTX_free(tls);
-    return NULL;
-}
-
-/* The library's own way to begin TLS sets variables that all contexts of the process share, those of d-back's
- * listeners included, and with two instances it leaks. With a context of ours it is only told to use that. */
-static bool use_tls(struct sockets *sockets)
-{
-    struct lws_vhost *vhost = lws_get_vhost_by_name(sockets->context, "default");
-    const struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN,
-        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
-        .provided_client_ssl_ctx = sockets->tls,
-    };
-    return vhost && lws_init_vhost_client_ssl(&info, vhost) == 0;
-}
-
-struct sockets *sockets_create(const dback_host *host, const char *ca_file,
-                               const struct socket_events *events, void *arg)
+struct sockets *sockets_create(struct alarms *alarms, const char *ca_file, const struct socket_events *events,
+                               void *arg)
 {
     static const struct lws_protocols protocols[] = {
         { .name = "gateway", .callback = on_library_event, .rx_buffer_size = RECEIVE_SIZE },
@@ -390,7 +367,8 @@ struct sockets *sockets_create(const dback_host *host, const char *ca_file,
     struct sockets *sockets = calloc(1, sizeof *sockets);
     if (!sockets)
         return NULL;
-    sockets->host = host;
+    sockets->host = alarms->host;
+    alarm_init(&sockets->alarm, alarms, on_alarm, sockets);
     sockets->events = events;
     sockets->arg = arg;
     for (size_t i = 0; i < CONNECTIONS; i++)
@@ -405,9 +383,9 @@ struct sockets *sockets_create(const dback_host *host, const char *ca_file,
         .timeout_secs = 15,
         .http_proxy_address = ":0", /* none, whatever the environment says */
     };
-    sockets->tls = create_tls(ca_file);
+    sockets->tls = tls_create(ca_file);
     sockets->context = sockets->tls ? lws_create_context(&info) : NULL;
-    if (sockets->context && use_tls(sockets))
+    if (sockets->context && tls_use(sockets->tls, sockets->context))
         return sockets;
     sockets_destroy(sockets);
     return NULL;
@@ -427,6 +405,6 @@ void sockets_destroy(struct sockets *sockets)
     for (size_t i = 0; i < CONNECTIONS; i++)
         clear(&sockets->all[i]);
     SSL_CTX_free(sockets->tls);
-    set_timer(sockets, 0);
+    set_alarm(sockets, 0);
     free(sockets);
 }

@@ -8,7 +8,7 @@
 #ifndef DBACK_DISCORD_SOCKET_H
 #define DBACK_DISCORD_SOCKET_H
 
-#include "base.h"
+#include "alarm.h"
 #include "url.h"
 
 #define SOCKET_MESSAGE_MAX 4096 /* of ours: Discord takes no longer ones */
@@ -25,9 +25,9 @@ struct socket_events {
     void (*closed)(void *arg, int code, const char *why);
 };
 
-/* NULL: libwebsockets can't be initialised. `host`, `events` and `arg` must outlive it. */
-struct sockets *sockets_create(const dback_host *host, const char *ca_file,
-                               const struct socket_events *events, void *arg);
+/* NULL: libwebsockets can't be initialised. `alarms`, `events` and `arg` must outlive it. */
+struct sockets *sockets_create(struct alarms *alarms, const char *ca_file, const struct socket_events *events,
+                               void *arg);
 /* Closes everything at once. */
 void sockets_destroy(struct sockets *sockets);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define CONNECTIONS_MAX 8
+#define LOOK_MS 20
 
 static void act(struct transfers *transfers, curl_socket_t fd, int events);
 
@@ -18,9 +19,40 @@ static void on_socket_ready(void *arg, int fd, uint32_t events)
     int mask = 0;
     if (events & (DBACK_FD_READ | DBACK_FD_HANGUP)) /* whoever reads finds the end */
         mask |= CURL_CSELECT_IN;
-    if ((events & DBACK_FD_WRITE) || ((events & DBACK_FD_HANGUP) && socket->writes))
+    if ((events & DBACK_FD_WRITE) || ((events & DBACK_FD_HANGUP) && (socket->events & DBACK_FD_WRITE)))
         mask |= CURL_CSELECT_OUT;
     act(socket->owner, fd, mask);
+}
+
+/* d-back may have no watch left. An error told to curl would end all transfers for good, so without one the
+ * socket is looked at by the clock. */
+static void watch(struct watched_socket *socket)
+{
+    struct transfers *transfers = socket->owner;
+    int64_t number =
+        transfers->host->watch_fd(transfers->host, socket->fd, socket->events, on_socket_ready, socket);
+    socket->watch = number > 0 ? number : 0;
+    if (!socket->watch && !alarm_is_set(&transfers->look))
+        alarm_set(&transfers->look, LOOK_MS, 0);
+}
+
+static void unwatch(struct watched_socket *socket)
+{
+    if (socket->watch)
+        socket->owner->host->unwatch_fd(socket->owner->host, socket->watch);
+    socket->watch = 0;
+}
+
+static void on_look(void *arg)
+{
+    struct transfers *transfers = arg;
+    for (size_t i = 0; i < TRANSFER_SOCKETS; i++) {
+        struct watched_socket *socket = &transfers->sockets[i];
+        if (socket->in_use && !socket->watch)
+            watch(socket);
+        if (socket->in_use && !socket->watch)
+            on_socket_ready(socket, socket->fd, socket->events);
+    }
 }
 
 static struct watched_socket *place_of(struct transfers *transfers, curl_socket_t fd)
@@ -28,9 +60,9 @@ static struct watched_socket *place_of(struct transfers *transfers, curl_socket_
     struct watched_socket *free_one = NULL;
     for (size_t i = 0; i < TRANSFER_SOCKETS; i++) {
         struct watched_socket *socket = &transfers->sockets[i];
-        if (socket->watch && socket->fd == fd)
+        if (socket->in_use && socket->fd == fd)
             return socket;
-        if (!socket->watch && !free_one)
+        if (!socket->in_use && !free_one)
             free_one = socket;
     }
     return free_one;
@@ -44,44 +76,36 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     struct watched_socket *socket = place_of(transfers, fd);
     if (!socket)
         return -1;
-    if (socket->watch)
-        transfers->host->unwatch_fd(transfers->host, socket->watch);
-    socket->watch = 0;
-    if (what == CURL_POLL_REMOVE)
+    if (socket->in_use)
+        unwatch(socket);
+    socket->in_use = what != CURL_POLL_REMOVE;
+    if (!socket->in_use)
         return 0;
-    uint32_t events = 0;
-    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-        events |= DBACK_FD_READ;
-    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-        events |= DBACK_FD_WRITE;
     socket->owner = transfers;
     socket->fd = fd;
-    socket->writes = (events & DBACK_FD_WRITE) != 0;
-    int64_t watch = transfers->host->watch_fd(transfers->host, fd, events, on_socket_ready, socket);
-    socket->watch = watch > 0 ? watch : 0;
-    return watch > 0 ? 0 : -1;
+    socket->events = 0;
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+        socket->events |= DBACK_FD_READ;
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+        socket->events |= DBACK_FD_WRITE;
+    watch(socket);
+    return 0;
 }
 
-static void on_timer(void *arg)
+static void on_alarm(void *arg)
 {
-    struct transfers *transfers = arg;
-    transfers->timer = 0;
-    act(transfers, CURL_SOCKET_TIMEOUT, 0);
+    act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
 {
     struct transfers *transfers = arg;
     (void)multi;
-    if (transfers->timer)
-        transfers->host->stop_timer(transfers->host, transfers->timer);
-    transfers->timer = 0;
     if (timeout_ms < 0)
-        return 0;
-    int64_t timer =
-        transfers->host->start_timer(transfers->host, (uint64_t)timeout_ms, 0, on_timer, transfers);
-    transfers->timer = timer > 0 ? timer : 0;
-    return timer > 0 ? 0 : -1;
+        alarm_stop(&transfers->alarm);
+    else
+        alarm_set(&transfers->alarm, (uint64_t)timeout_ms, 0);
+    return 0;
 }
 
 /* ------------------ transfers ----------------------------------------------------------------- */
@@ -118,9 +142,11 @@ static void keep_libcurl(void)
     }
 }
 
-bool transfers_init(struct transfers *transfers, const dback_host *host, char *error, size_t size)
+bool transfers_init(struct transfers *transfers, struct alarms *alarms, char *error, size_t size)
 {
-    *transfers = (struct transfers){ .host = host };
+    *transfers = (struct transfers){ .host = alarms->host };
+    alarm_init(&transfers->alarm, alarms, on_alarm, transfers);
+    alarm_init(&transfers->look, alarms, on_look, transfers);
     keep_libcurl();
     if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_THREADSAFE)) {
         snprintf(error, size, "this libcurl can't be initialised by threads (it needs 7.84 or newer)");
@@ -145,11 +171,10 @@ void transfers_finish(struct transfers *transfers)
         curl_multi_cleanup(transfers->multi);
     transfers->multi = NULL;
     for (size_t i = 0; i < TRANSFER_SOCKETS; i++)
-        if (transfers->sockets[i].watch)
-            transfers->host->unwatch_fd(transfers->host, transfers->sockets[i].watch);
-    if (transfers->timer)
-        transfers->host->stop_timer(transfers->host, transfers->timer);
-    transfers->timer = 0;
+        if (transfers->sockets[i].in_use)
+            unwatch(&transfers->sockets[i]);
+    alarm_stop(&transfers->alarm);
+    alarm_stop(&transfers->look);
 }
 
 CURL *transfers_easy(void)

@@ -7,7 +7,7 @@
 #ifndef DBACK_DISCORD_TRANSFER_H
 #define DBACK_DISCORD_TRANSFER_H
 
-#include "base.h"
+#include "alarm.h"
 
 #include <curl/curl.h>
 
@@ -18,14 +18,16 @@ struct transfers;
 struct watched_socket {
     struct transfers *owner;
     curl_socket_t fd;
-    int64_t watch; /* 0: this place is free */
-    bool writes;
+    bool in_use;
+    int64_t watch; /* 0: d-back has none left, so it is looked at now and then */
+    uint32_t events;
 };
 
 struct transfers {
     const dback_host *host;
     CURLM *multi;
-    int64_t timer;
+    struct alarm alarm; /* curl's */
+    struct alarm look;  /* at sockets without a watch */
     struct watched_socket sockets[TRANSFER_SOCKETS];
 };
 
@@ -38,7 +40,7 @@ struct transfer {
 };
 
 /* False: `error` says why. */
-bool transfers_init(struct transfers *transfers, const dback_host *host, char *error, size_t size);
+bool transfers_init(struct transfers *transfers, struct alarms *alarms, char *error, size_t size);
 /* All transfers must have been removed. */
 void transfers_finish(struct transfers *transfers);
 

@@ -62,3 +62,15 @@ void verdicts_keep(struct verdicts *verdicts, const struct token_hash *hash, int
         until = expires_s;
     *place = (struct verdict){ *hash, user, until, ++verdicts->uses };
 }
+
+void verdicts_forget(struct verdicts *verdicts, snowflake user)
+{
+    for (struct verdict *v = verdicts->all; user && v < verdicts->all + VERDICTS_MAX; v++)
+        if (v->user == user)
+            *v = (struct verdict){ 0 };
+}
+
+void verdicts_forget_all(struct verdicts *verdicts)
+{
+    memset(verdicts->all, 0, VERDICTS_MAX * sizeof *verdicts->all);
+}

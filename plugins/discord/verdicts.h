@@ -35,5 +35,8 @@ bool verdicts_find(struct verdicts *verdicts, const struct token_hash *hash, int
 /* `expires_s`: when the token does; counts for a yes. */
 void verdicts_keep(struct verdicts *verdicts, const struct token_hash *hash, int64_t now, snowflake user,
                    int64_t expires_s);
+/* Whatever was remembered of this user's tokens. */
+void verdicts_forget(struct verdicts *verdicts, snowflake user);
+void verdicts_forget_all(struct verdicts *verdicts);
 
 #endif

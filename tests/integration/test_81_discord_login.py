@@ -66,7 +66,7 @@ def test_what_cannot_be_found_out_is_a_no(fake, serve, how):
     community(fake)
     fake.grant(GOOD, 1001)
     fake.fail("/oauth2/@me$", times=1, **how)
-    daemon = serve(passworded(), deadline_ms=4000)
+    daemon = serve(passworded(), deadline_ms=4000 if "delay" in how else 20000)
     fake.go_live()
     assert run(try_to_join(daemon)) == DENIED
 
@@ -168,6 +168,97 @@ def test_failures_are_throttled_by_address(fake, locked):
         assert await try_to_join(locked) in ("server-join", DENIED)
     run(scene())
     assert len(fake.requests("/oauth2/@me")) <= 12
+
+
+def test_first_come_first_served(fake, locked):
+    """Discord is asked for a few at a time; the others keep their order."""
+    names = [f"guess-{i}" for i in range(9)]
+
+    async def scene():
+        fake.fail("/oauth2/@me$", times=10 ** 6, status=401, delay=3)
+        clients = [await Client.open(locked) for _ in names]
+        for client, name in zip(clients, names):
+            await client.expect("server-list")
+            await client.ask("twt", discordToken=name, discordUser={"id": "1001", "username": "u"})
+            await asyncio.sleep(0.2)
+        await asyncio.gather(*(client.expect("error") for client in clients))
+        for client in clients:
+            client.drop()
+    run(scene())
+    assert [a.authorization for a in fake.requests("/oauth2/@me")] == [f"Bearer {name}" for name in names]
+
+
+def test_the_limit_of_a_user_does_not_stop_the_bot(fake, locked):
+    fake.fail("/oauth2/@me$", status=429, body={"retry_after": 3000, "global": True})
+    assert run(try_to_join(locked)) == DENIED
+    fake.forget_sessions()
+    fake.drop()
+    fake.go_live(2, timeout=60)  # for which the gateway's address has to be asked for
+
+
+def test_a_failure_counts_also_when_it_comes_too_late(fake, serve):
+    """d-back has given up on each of them; Discord is asked no more often for that."""
+    community(fake)
+    daemon = serve(passworded(), deadline_ms=2000)
+    fake.go_live()
+    fake.fail("/oauth2/@me$", times=10 ** 6, status=401, delay=3)
+
+    async def scene():
+        for round in range(5):
+            tries = (try_to_join(daemon, f"guess-{round}-{i}") for i in range(5))
+            assert await asyncio.gather(*tries) == [DENIED] * 5
+            await asyncio.sleep(2)  # by then Discord has answered
+    run(scene())
+    assert 10 <= len(fake.requests("/oauth2/@me")) <= 15
+
+
+def test_another_application_has_other_tokens(fake, locked, tmp_path):
+    """The operator makes a new bot: what was remembered of the old one's logins opens nothing."""
+    assert run(try_to_join(locked)) == "server-join"
+    fake.refused_tokens.add(f"Bot {fake.token}")
+    fake.token += "-of-another-bot"
+    fake.application["id"] = "322222222222222222"
+    fake.close(4004)
+    locked.wait_log("Discord refuses the bot's token")
+    token_file(tmp_path, fake.token)
+    fake.go_live(2, timeout=60)
+    assert run(try_to_join(locked)) == DENIED
+    fake.grant("of-the-new-bot", 1001, application="322222222222222222")
+    assert run(try_to_join(locked, "of-the-new-bot")) == "server-join"
+
+
+def test_somebody_who_is_no_member_is_soon_not_asked_for(fake, locked):
+    """Whose token it is is remembered; but each try asks whether they are a member by now."""
+    fake.grant("other", 7777)
+
+    async def scene():
+        for _ in range(30):
+            assert await try_to_join(locked, "other", "7777") == DENIED
+    run(scene())
+    assert len(fake.requests("/oauth2/@me")) == 1
+    assert 5 <= len(fake.requests("/members/7777")) <= 12
+
+
+def test_a_start_is_not_held_against_viewers(fake, serve):
+    """Who tries to log in before our own application is known has done nothing wrong."""
+    community(fake)
+    fake.grant(GOOD, 1001)
+    fake.fail("/oauth2/applications/@me", times=10 ** 6, status=503)
+    daemon = serve(passworded())
+
+    async def early():
+        client = await Client.open(daemon)
+        await client.expect("server-list")
+        for _ in range(15):
+            await client.join(MAIN, discordToken=GOOD, discordUser={"id": "1001", "username": "u"})
+        client.drop()
+    run(early())
+    fake.rules.clear()
+    fake.go_live(timeout=60)
+
+    async def joins():
+        return await try_to_join(daemon) == "server-join"
+    wait_until(lambda: run(joins()), "the way in", timeout=60)
 
 
 def test_a_server_without_the_endpoint_needs_permission(fake, serve):

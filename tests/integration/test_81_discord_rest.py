@@ -14,7 +14,7 @@ ME = "/oauth2/applications/@me"
 
 
 def rest(serve, guilds=(MAIN,), **options):
-    return serve(guilds, mode="rest", **{"poll_interval": 5, **options})
+    return serve(guilds, mode="rest", **{"poll_interval": 1, **options})
 
 
 # ---------------------------------------------------------------------- failures on the way to a session
@@ -46,8 +46,9 @@ def test_a_server_that_only_fails_is_asked_less_and_less(fake, serve):
     community(fake)
     fake.fail("", times=10 ** 6, status=500)
     daemon = serve(deadline_ms=3000)
-    time.sleep(10)
-    assert 2 <= len(fake.asked) <= 12
+    wait_until(lambda: len(fake.asked) >= 2, "another try")
+    time.sleep(6)
+    assert len(fake.asked) <= 9
     assert daemon.alive()
 
 
@@ -55,8 +56,9 @@ def test_a_server_that_limits_for_ever_is_not_besieged(fake, serve):
     community(fake)
     fake.fail("", times=10 ** 6, status=429, body={"retry_after": 0, "global": False})
     serve(deadline_ms=3000)
-    time.sleep(10)
-    assert 2 <= len(fake.asked) <= 12
+    wait_until(lambda: len(fake.asked) >= 2, "another try")
+    time.sleep(6)
+    assert len(fake.asked) <= 9
 
 
 def test_a_bad_token_may_be_answered_with_400(fake, serve):
@@ -64,8 +66,8 @@ def test_a_bad_token_may_be_answered_with_400(fake, serve):
     fake.fail("", times=10 ** 6, status=400, body={"message": "Bad Request"})
     daemon = serve(deadline_ms=3000)
     daemon.wait_log("some servers answer so to a wrong token")
-    time.sleep(6)
-    assert len(fake.asked) <= 6
+    time.sleep(4)
+    assert len(fake.asked) <= 5
 
 
 def test_an_answer_that_does_not_end(fake, serve):
@@ -225,9 +227,9 @@ def test_changes_are_found_while_somebody_watches(fake, serve):
         await agree([viewer], daemon)
         await viewer.leave()
     run(scene())
-    time.sleep(2)
+    time.sleep(1.5)
     before = len(fake.requests("/members"))
-    time.sleep(8)
+    time.sleep(3)
     assert len(fake.requests("/members")) <= before + 1, "nobody watches, and it goes on asking"
 
 
@@ -239,10 +241,10 @@ def test_a_failing_poll_changes_nothing(fake, serve):
         viewer = await enter(daemon)
         expected = guild.view(status="offline")
         await shows(viewer, expected)
-        fake.fail("/members", times=4, status=500)
+        fake.fail("/members", times=2, status=500)
         fake.fail("/members", times=1, cut=True)
         fake.fail("/members", times=1, body={"not": "a list"})
-        await later(time.sleep, 8)
+        await later(time.sleep, 4)
         assert viewer.model.users == expected
         guild.member(3000, "new")
         await shows(viewer, lambda: guild.view(status="offline"), timeout=90)
@@ -328,7 +330,7 @@ def test_a_refused_token_stops_the_polling(fake, serve):
         fake.fail("", times=1, status=401, body={})
         await later(daemon.wait_log, "Discord refuses the bot's token", timeout=60)
         before = len(fake.asked)
-        await later(time.sleep, 8)
+        await later(time.sleep, 3)
         assert [a for a in fake.asked[before:] if a.authorization] == []
         assert viewer.model.users == guild.view(status="offline")
         await viewer.leave()

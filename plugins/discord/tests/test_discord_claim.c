@@ -124,6 +124,24 @@ static void t_verdicts_end(void **state)
     verdicts_finish(&verdicts);
 }
 
+static void t_verdicts_of_who_left_are_forgotten(void **state)
+{
+    (void)state;
+    struct verdicts v;
+    struct token_hash hashes[3] = { { { 1 } }, { { 2 } }, { { 3 } } };
+    snowflake user;
+    assert_true(verdicts_init(&v));
+    verdicts_keep(&v, &hashes[0], 1000, 42, 9000);
+    verdicts_keep(&v, &hashes[1], 1000, 42, 9000);
+    verdicts_keep(&v, &hashes[2], 1000, 7, 9000);
+    verdicts_forget(&v, 42);
+    assert_false(verdicts_find(&v, &hashes[0], 1001, &user));
+    assert_false(verdicts_find(&v, &hashes[1], 1001, &user));
+    assert_true(verdicts_find(&v, &hashes[2], 1001, &user));
+    assert_int_equal(user, 7);
+    verdicts_finish(&v);
+}
+
 static void t_verdicts_have_an_end_of_memory(void **state)
 {
     (void)state;
@@ -150,6 +168,7 @@ int main(void)
         cmocka_unit_test(t_every_part_counts),
         cmocka_unit_test(t_without_an_application_of_ours_nobody_gets_in),
         cmocka_unit_test(t_verdicts_end),
+        cmocka_unit_test(t_verdicts_of_who_left_are_forgotten),
         cmocka_unit_test(t_verdicts_have_an_end_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -213,7 +213,7 @@ static void t_wrong_ones_are_refused(void **state)
         "\"guilds\":[{\"guild\":\"1\",\"alias\":\"\"}]",
         "\"guilds\":\"all\",\"hide_offline\":1",
         "\"guilds\":\"all\",\"ignore_users\":\"1\"",
-        "\"guilds\":\"all\",\"poll_interval\":1",
+        "\"guilds\":\"all\",\"poll_interval\":0",
         "\"guilds\":\"all\",\"ca_file\":\"relative\"",
         "\"guilds\":\"all\",\"api_base\":5",
         "\"guilds\":\"all\",\"gateway_url\":\"https://discord.com\"",

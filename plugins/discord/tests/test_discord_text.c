@@ -49,6 +49,7 @@ static void t_white_space_and_what_cannot_be_seen(void **state)
     expect("", 100, "");
     expect(" \n\u200b\u202e ", 100, "");
     expect("\u200d\ufe0f", 100, "");
+    expect("\u3164 \u2800\U000e0041", 100, "");
     expect("\U0001f469\u200d\U0001f680 \u2764\ufe0f", 100, "\U0001f469\u200d\U0001f680 \u2764\ufe0f");
     expect("\xff\xfe\xc0\x80ok\xe2\x82", 100, "ok");
 }

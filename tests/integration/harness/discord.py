@@ -7,10 +7,11 @@ import asyncio
 
 import pytest
 
-from .fake_discord import APPLICATION, TOKEN, FakeDiscord
+from .client import Client, run, snapshot
+from .fake_discord import ALL_INTENTS, APPLICATION, TOKEN, FakeDiscord
 from .model import Viewer, agree
 
-MAIN = "81384788765712384"
+MAIN, SECOND, THIRD = "81384788765712384", "91384788765712385", "71384788765712383"
 CHANNEL, SECRET_CHANNEL = "500", "501"
 
 
@@ -35,6 +36,25 @@ def serve(fake, start, tmp_path):
         daemon = start(**{"providers": [entry], "log": {"level": "debug"}, **(settings or {})})
         fake.daemons.append(daemon)
         return daemon
+    return make
+
+
+@pytest.fixture
+def world(fake, serve):
+    """guild, daemon, play = world(): a community that is served. play(scene) is a viewer who sees all of it, what the
+    scene has happen then, and a viewer who is still there at the end."""
+    def make(guilds=(MAIN,), people=8, guild=None, **more):
+        guild = guild or community(fake, people=people)
+        daemon = serve(guilds, **more)
+
+        def play(scene, timeout=120):
+            async def whole():
+                viewer = await enter(daemon)
+                await shows(viewer, guild.view)
+                await scene(viewer)
+                await viewer.leave()
+            run(whole(), timeout)
+        return guild, daemon, play
     return make
 
 
@@ -75,6 +95,21 @@ async def enter(daemon, server="default", **more):
     return await Viewer.enter(daemon, server, **more)
 
 
+async def server_list(daemon):
+    client = await Client.open(daemon)
+    listed = await client.expect("server-list")
+    client.drop()
+    return listed["data"]
+
+
+async def sees(daemon, users):
+    """Does a newcomer see exactly these?"""
+    try:
+        return await snapshot(daemon) == users
+    except AssertionError:
+        return False
+
+
 async def shows(viewer, expected, what="the world", timeout=30):
     """The viewer comes to see exactly these users; `expected` may be a function."""
     def same(model):
@@ -86,10 +121,20 @@ async def heard(viewer, text, timeout=30):
     await viewer.until(lambda m: text in m.messages, f"the message {text!r}", timeout)
 
 
+def changes_while_away(fake, guild):
+    """What a session that is resumed has to make good."""
+    fake.presence(guild, 1001, "dnd")
+    fake.join(guild, 5000, "came meanwhile", status="idle", roles=["70"])
+    fake.leave(guild, 1002)
+    fake.change(guild, 1003, nick="Renamed meanwhile")
+    fake.message(guild, CHANNEL, 1004, "said meanwhile")
+
+
 async def later(function, *args, **more):
     """A blocking call, while the viewers of this test go on reading."""
     return await asyncio.to_thread(function, *args, **more)
 
 
-__all__ = ["APPLICATION", "CHANNEL", "MAIN", "SECRET_CHANNEL", "TOKEN", "agree", "community", "enter", "fake", "heard",
-           "later", "provider", "serve", "shows", "token_file"]
+__all__ = ["ALL_INTENTS", "APPLICATION", "CHANNEL", "MAIN", "SECOND", "SECRET_CHANNEL", "THIRD", "TOKEN", "agree",
+           "changes_while_away", "community", "enter", "fake", "heard", "later", "provider", "sees", "serve", "server_list",
+           "shows", "token_file", "world"]

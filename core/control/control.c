@@ -165,6 +165,7 @@ int control_start(struct control *control)
     uv_async_init(&control->loop, &control->wake, on_wake);
     uv_timer_init(&control->loop, &control->tick);
     control->wake.data = control->tick.data = control;
+    pulse_beat(&control->pulse, CONTROL_TICK_MS); /* a thread that never gets so far is stuck, too */
     int code = exchanges_start(control) ? pthread_create(&control->thread, NULL, run, control) : ENOMEM;
     control->has_thread = code == 0;
     if (code) {

@@ -73,6 +73,19 @@ static dback_str borrow(const struct member *member)
     return (dback_str){ text.ptr, text.len };
 }
 
+/* The rules name a member as the SDK does; here it is one of the request. */
+static void refuse_fault(struct exchange *x, uint32_t kind, const char *fault)
+{
+    size_t len = strcspn(fault, " ");
+    struct str name = { fault, len };
+    if (str_equal(name, STR("role_color")))
+        exchange_problem(x, 400, "roleColor%s", fault + len);
+    else if (str_equal(name, STR("text")))
+        exchange_problem(x, 400, "%s%s", kind == DBACK_EVENT_MESSAGE ? "message" : "clientId", fault + len);
+    else
+        exchange_problem(x, 400, "%s", fault);
+}
+
 /* Checks it as a provider's is checked, and takes it to the core. */
 static void send_event(struct exchange *x, dback_event *event)
 {
@@ -80,7 +93,7 @@ static void send_event(struct exchange *x, dback_event *event)
     struct row_fault fault;
     event->server = dback_text("0"); /* the core puts in which it is */
     if (row_check_event(event, &checked, &fault) != DBACK_OK) {
-        exchange_problem(x, 400, "%s", fault.text);
+        refuse_fault(x, event->kind, fault.text);
         return;
     }
     struct event_inquiry *inquiry = xcalloc(1, sizeof *inquiry);

@@ -11,8 +11,12 @@ static void on_reloaded(void *arg, const char *err, const char *summary)
 {
     struct inquiry *inquiry = arg;
     struct json json = { .out = &inquiry->text };
-    if (err) {
-        inquiry_refuse(inquiry, 409, "%s; nothing was changed", err);
+    if (err) { /* a sentence, or a line for each mistake, as many as there are */
+        struct str why = str_trim(str_of(err));
+        text_append_literal(&inquiry->text, "nothing was changed: ");
+        text_append_str(&inquiry->text, why);
+        inquiry->status = 409;
+        inquiry_answer(inquiry);
         return;
     }
     json_open(&json, NULL, '{');

@@ -38,18 +38,18 @@ static const char *title_of(int status)
 void exchange_problem(struct exchange *x, int status, const char *format, ...)
 {
     struct text_buffer sentence = { 0 }, text = { 0 };
-    char detail[ERR_SIZE * 2];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(detail, sizeof detail, format, args);
+    int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    text_append(&sentence, detail, len < (int)sizeof detail ? (size_t)len : sizeof detail - 1);
-    if (!utf8_valid(sentence.ptr, sentence.len)) /* cut in the middle of a character */
-        sentence.len = 0;
+    text_reserve(&sentence, (size_t)len + 1);
+    va_start(args, format);
+    vsnprintf(sentence.ptr, (size_t)len + 1, format, args);
+    va_end(args);
     text_appendf(&text,
                  "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":", title_of(status),
                  status);
-    text_append_json(&text, (struct str){ sentence.ptr, sentence.len });
+    text_append_json_any(&text, (struct str){ sentence.ptr, (size_t)len }); /* it may have been cut */
     text_append_literal(&text, "}\n");
     exchange_answer(x, status, "application/problem+json", &text);
     text_finish(&sentence);

@@ -6,9 +6,13 @@
 #include "control/json.h"
 
 /* By DBACK_EVENT_*: "message", "user", ... */
-extern const char *const event_kind_names[EVENT_KINDS];
+extern const char *const event_kind_names[];
 
-/* [core] One element. */
-void provider_write(struct core *core, struct provider *provider, struct json *json);
+#define HEALTH_STATES ((int)DBACK_HEALTH_DOWN + 1)
+/* By DBACK_HEALTH_*: "ok", ... */
+extern const char *const health_names[];
+
+/* [core] A member "unwell": each provider that says of itself that it isn't well, and why. */
+void providers_write_unwell(const struct core *core, struct json *json);
 
 #endif

@@ -9,6 +9,7 @@
 #include "app/core.h"
 #include "control/health.h"
 #include "control/json.h"
+#include "control/providers.h"
 #include "edge/edge.h"
 
 #include <stdio.h>
@@ -71,7 +72,9 @@ static const char *world_trouble(const struct core *core)
     return NULL;
 }
 
-static void answer_readiness(struct exchange *x, const char *world)
+/* `unwell`: the member of that name, or empty. A provider that isn't well doesn't turn viewers away: it may
+ * well have what they want to see. */
+static void answer_readiness(struct exchange *x, const char *world, struct str unwell)
 {
     struct text_buffer text = { 0 };
     struct json json = { .out = &text };
@@ -83,6 +86,10 @@ static void answer_readiness(struct exchange *x, const char *world)
     add_part(&json, "door", closed ? "stopping" : draining ? "draining: nobody new is let in" : NULL);
     json_close(&json, '}');
     json_flag(&json, "ready", ready);
+    if (unwell.len) {
+        text_append_literal(&text, ",");
+        text_append_str(&text, unwell);
+    }
     json_close(&json, '}');
     text_append_literal(&text, "\n");
     exchange_answer(x, ready ? 200 : 503, "application/json", &text);
@@ -96,20 +103,23 @@ struct readiness {
 /* [core] */
 static void ask_world(struct core *core, struct inquiry *base)
 {
+    struct json json = { .out = &base->text };
     CONTAINER_OF(base, struct readiness, base)->world = world_trouble(core);
+    providers_write_unwell(core, &json);
     base->status = 200;
     inquiry_answer(base);
 }
 
 static void on_world(struct exchange *x, struct inquiry *base)
 {
-    answer_readiness(x, CONTAINER_OF(base, struct readiness, base)->world);
+    answer_readiness(x, CONTAINER_OF(base, struct readiness, base)->world,
+                     (struct str){ base->text.ptr, base->text.len });
 }
 
 void show_readiness(struct exchange *x)
 {
     if (control_is_closed(x->control)) {
-        answer_readiness(x, "stopping");
+        answer_readiness(x, "stopping", STR(""));
         return;
     }
     struct readiness *readiness = xcalloc(1, sizeof *readiness);

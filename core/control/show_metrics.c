@@ -23,14 +23,9 @@ static void label_provider(struct text_buffer *labels, const struct provider *pr
 }
 
 /* Those that were replaced count no more: of two instances of a name the current one. */
-static bool counts(const struct provider *provider)
-{
-    return provider->current && provider->state != PROVIDER_GONE;
-}
-
 #define FOR_EACH_PROVIDER(core, p)                                                                           \
     for (struct provider *p = (core)->providers; p; p = p->next)                                             \
-        if (counts(p))
+        if (p->current)
 
 static void write_world(const struct core *core, struct text_buffer *out)
 {
@@ -163,6 +158,23 @@ static void write_busy(struct core *core, struct text_buffer *out, struct text_b
     }
 }
 
+/* One of the states of each is 1. Its sentence isn't a label: there may be as many as there are mishaps. */
+static void write_health(struct core *core, struct text_buffer *out, struct text_buffer *labels)
+{
+    metrics_family(out, "dback_provider_health", "gauge",
+                   "How a provider says that it is: 1 at that state, 0 at the others.");
+    FOR_EACH_PROVIDER(core, p)
+    {
+        struct instance_health health;
+        instance_health(p->instance, &health);
+        for (int state = 0; state < HEALTH_STATES; state++) {
+            label_provider(labels, p);
+            metrics_label(labels, "state", str_of(health_names[state]));
+            metrics_count(out, "dback_provider_health", labels->ptr, health.state == (uint32_t)state);
+        }
+    }
+}
+
 /* [core] */
 static void ask_metrics(struct core *core, struct inquiry *inquiry)
 {
@@ -173,6 +185,7 @@ static void ask_metrics(struct core *core, struct inquiry *inquiry)
     write_events(core, &inquiry->text, &labels);
     write_misuse(core, &inquiry->text, &labels);
     write_busy(core, &inquiry->text, &labels);
+    write_health(core, &inquiry->text, &labels);
     text_finish(&labels);
     inquiry->status = 200;
     inquiry_answer(inquiry);

@@ -6,9 +6,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const event_kind_names[EVENT_KINDS] = {
-    "", "message", "user", "user-gone", "client-id", "servers-changed", "users-changed"
+const char *const event_kind_names[] = {
+    [DBACK_EVENT_MESSAGE] = "message",
+    [DBACK_EVENT_USER] = "user",
+    [DBACK_EVENT_USER_GONE] = "user-gone",
+    [DBACK_EVENT_CLIENT_ID] = "client-id",
+    [DBACK_EVENT_SERVERS_CHANGED] = "servers-changed",
+    [DBACK_EVENT_USERS_CHANGED] = "users-changed",
+    [DBACK_EVENT_LOGIN_ENDED] = "login-ended",
 };
+_Static_assert(ARRAY_LENGTH(event_kind_names) == EVENT_KINDS, "each kind of event has a name");
+
+const char *const health_names[] = {
+    [DBACK_HEALTH_OK] = "ok",
+    [DBACK_HEALTH_DEGRADED] = "degraded",
+    [DBACK_HEALTH_DOWN] = "down",
+};
+_Static_assert(ARRAY_LENGTH(health_names) == HEALTH_STATES, "each state of health has a name");
 
 static void write_calls(const struct provider *provider, struct json *json)
 {
@@ -83,13 +97,44 @@ static void write_thread(struct provider *provider, struct json *json)
     text_finish(&waiting_for);
 }
 
-void provider_write(struct core *core, struct provider *provider, struct json *json)
+/* As it says itself. */
+static void write_health(const struct instance_health *health, struct json *json)
 {
+    json_open(json, "health", '{');
+    json_text(json, "state", str_of(health_names[health->state]));
+    json_text(json, "why", str_of(health->text));
+    json_seconds(json, "stateSeconds", (double)(now_ms() - health->since_ms) / 1e3);
+    json_close(json, '}');
+}
+
+void providers_write_unwell(const struct core *core, struct json *json)
+{
+    json_open(json, "unwell", '[');
+    for (const struct provider *provider = core->providers; provider; provider = provider->next) {
+        struct instance_health health;
+        if (!provider->current)
+            continue;
+        instance_health(provider->instance, &health);
+        if (health.state == DBACK_HEALTH_OK)
+            continue;
+        json_open(json, NULL, '{');
+        json_text(json, "name", str_of(provider->spec.name));
+        write_health(&health, json);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+static void write_provider(struct core *core, struct provider *provider, struct json *json)
+{
+    struct instance_health health;
+    instance_health(provider->instance, &health);
     json_open(json, NULL, '{');
     json_text(json, "name", str_of(provider->spec.name));
     json_text(json, "state", str_of(provider_state_names[provider->state]));
     json_seconds(json, "stateSeconds", (double)(now_ms() - provider->since_ms) / 1e3);
     json_flag(json, "current", provider->current);
+    write_health(&health, json);
     if (provider->spec.file)
         json_text(json, "file", str_of(provider->spec.file));
     if (provider->was_created)
@@ -111,7 +156,7 @@ static void ask_providers(struct core *core, struct inquiry *inquiry)
     json_open(&json, NULL, '{');
     json_open(&json, "providers", '[');
     for (struct provider *provider = core->providers; provider; provider = provider->next)
-        provider_write(core, provider, &json);
+        write_provider(core, provider, &json);
     json_close(&json, ']');
     json_flag(&json, "swapping", core->swap != NULL);
     json_count(&json, "swaps", core->counts.swaps);

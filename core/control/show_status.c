@@ -1,6 +1,7 @@
 /* GET /v1/status: what a person wants to know first. */
 #include "control/requests.h"
 
+#include "control/providers.h"
 #include "control/servers.h"
 #include "edge/edge.h"
 
@@ -18,6 +19,7 @@ static void ask_status(struct core *core, struct inquiry *base)
     struct json json = { .out = &base->text };
     size_t watched = 0, users = 0;
     json_flag(&json, "swapping", core->swap != NULL);
+    providers_write_unwell(core, &json);
     json_count(&json, "viewers", core->viewers);
     json_open(&json, "watched", '[');
     for (size_t i = 0; i < core->server_count; i++) {

@@ -61,7 +61,10 @@ static void offer_word(const struct call *call, const struct request *request, e
 {
     static const char *const statuses[] = { "online", "idle", "dnd", "offline", NULL };
     static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
-    const char *const *fixed = word == WORD_STATUS ? statuses : word == WORD_LEVEL ? levels : NULL;
+    const char *const *fixed = word == WORD_STATUS  ? statuses
+                               : word == WORD_LEVEL ? levels
+                               : word == WORD_TYPE  ? event_types
+                                                    : NULL;
     for (size_t i = 0; fixed && fixed[i]; i++)
         offer(request, fixed[i], "");
     if (word == WORD_FILE)

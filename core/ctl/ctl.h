@@ -6,7 +6,7 @@
  *   http.c       one request and its answer
  *   grid.c       tables that fit the terminal
  *   output.c     what all of them say things with
- *   show.c, act.c, events.c, top.c   the commands; "plugin" is the SDK's (plugin-sdk/tool)
+ *   show.c, config.c, act.c, events.c, top.c   the commands; "plugin" is the SDK's (plugin-sdk/tool)
  *   help.c, complete.c, manual.c               what is printed of the table
  *
  * EXIT CODES  0: done; 1: d-back isn't there or said no; 2: a mistake on the command line.
@@ -31,6 +31,7 @@ enum word {
     WORD_CLIENT,
     WORD_STATUS, /* "online", ... */
     WORD_LEVEL,  /* "error", ... */
+    WORD_TYPE,   /* of an event: "message", ... */
     WORD_FILE,
     WORD_NONE,
 };
@@ -62,6 +63,9 @@ extern const struct command commands[];
 extern const size_t command_count;
 /* Those of every command. */
 extern const struct ctl_option *const common_options[];
+
+/* What --type of `events` may be; NULL ends them. */
+extern const char *const event_types[];
 
 /* ------------------ a call -------------------------------------------------------------------- */
 
@@ -132,6 +136,8 @@ double number_at(const json_t *object, const char *name);
 void append_duration(struct text_buffer *out, double seconds);
 /* "1.5 MiB" */
 void append_bytes(struct text_buffer *out, double bytes);
+/* A line for each of `providers` that says that it isn't well, with its whole sentence: tables are cut. */
+void print_unwell(const json_t *providers);
 
 /* ------------------ the commands -------------------------------------------------------------- */
 

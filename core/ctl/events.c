@@ -7,6 +7,11 @@
 #include <time.h>
 #include <unistd.h>
 
+const char *const event_types[] = {
+    "message",     "presence", "update-clientid", "server-list", "viewers", "provider", "swap",
+    "swap-failed", "drain",    "hello",           "alive",       "end",     NULL
+};
+
 struct listener {
     const struct call *call;
     bool ended; /* d-back said so */
@@ -90,8 +95,32 @@ static bool listen_once(struct listener *listener, int fd)
     return began;
 }
 
+/* Whoever misspells one would wait for ever. */
+static int check_types(const struct call *call)
+{
+    struct text_buffer known = { 0 };
+    const char *wrong = NULL;
+    for (size_t i = 0; i < call->option_count && !wrong; i++) {
+        const char *type = call->options[i].value;
+        bool found = strcmp(call->options[i].option->name, "type") != 0;
+        for (const char *const *t = event_types; *t && !found; t++)
+            found = strcmp(*t, type) == 0;
+        wrong = found ? NULL : type;
+    }
+    for (const char *const *t = event_types; *t; t++)
+        text_appendf(&known, "%s%s", t == event_types ? "" : ", ", *t);
+    int result = wrong ? usage_error(call->command, "there are no events of the type \"%s\"; there are: %.*s",
+                                     wrong, (int)known.len, known.ptr)
+                       : 0;
+    text_finish(&known);
+    return result;
+}
+
 int run_events(struct call *call)
 {
+    int result = check_types(call);
+    if (result)
+        return result;
     bool follow = call_option(call, "follow") != NULL;
     for (int fd = connect_to_daemon(call); fd >= 0;) {
         struct listener listener = { .call = call };

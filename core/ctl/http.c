@@ -182,11 +182,19 @@ void say_refusal(const struct reply *reply)
 {
     json_t *problem = json_loadb(reply->body.ptr ? reply->body.ptr : "", reply->body.len, 0, NULL);
     const char *detail = json_string_value(json_object_get(problem, "detail"));
+    struct text_buffer shown = { 0 };
+    for (const char *line = detail, *end; line;
+         line = *end ? end + 1 : NULL) { /* of a configuration: several */
+        end = line + strcspn(line, "\n");
+        text_append_printable(&shown, (struct str){ line, (size_t)(end - line) });
+        text_append(&shown, end, *end ? 1 : 0);
+    }
     if (detail)
-        complain("%s", detail);
+        complain("%.*s", (int)shown.len, shown.len ? shown.ptr : "");
     else
         complain("d-back answered with %d, which this d-backctl doesn't understand; are they of one version?",
                  reply->status);
+    text_finish(&shown);
     json_decref(problem);
 }
 

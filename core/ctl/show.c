@@ -1,8 +1,6 @@
-/* The commands that show something: status, health, servers, users, clients, providers, config. */
+/* The commands that show something: status, health, servers, users, clients, providers. */
 #include "ctl/ctl.h"
 #include "ctl/grid.h"
-
-#include "config/config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,15 +197,36 @@ static void append_mean(struct text_buffer *out, const json_t *calls)
         text_appendf(out, "-");
 }
 
+void print_unwell(const json_t *providers)
+{
+    json_t *provider;
+    size_t index;
+    json_array_foreach(providers, index, provider)
+    {
+        const json_t *health = json_object_get(provider, "health");
+        const char *state = text_at(health, "state"), *why = text_at(health, "why");
+        struct text_buffer text = { 0 };
+        if (strcmp(state, "ok") == 0)
+            continue;
+        text_appendf(&text, "%s is %s for ", text_at(provider, "name"), state);
+        append_duration(&text, number_at(health, "stateSeconds"));
+        text_appendf(&text, "%s%s", *why ? ": " : "", why);
+        print_line("unwell", &text);
+        text_finish(&text);
+    }
+}
+
 static void add_provider(struct grid *grid, const json_t *provider)
 {
     const json_t *calls = json_object_get(provider, "calls"), *events = json_object_get(provider, "events");
     const json_t *plugin = json_object_get(provider, "plugin");
+    const char *health = text_at(json_object_get(provider, "health"), "state");
+    bool well = strcmp(health, "ok") == 0;
     struct text_buffer mean = { 0 }, since = { 0 };
     append_mean(&mean, calls);
     append_duration(&since, number_at(provider, "stateSeconds"));
     grid_cell(grid, "%s", text_at(provider, "name"));
-    grid_cell(grid, "%s for %s", text_at(provider, "state"), since.ptr);
+    grid_cell(grid, well ? "%s for %s" : "%s for %s, %s", text_at(provider, "state"), since.ptr, health);
     grid_cell(grid, "%s %s", text_at(plugin, "name"), text_at(plugin, "version"));
     grid_cell(grid, "%.0f", sum_of(calls, "ok"));
     grid_cell(grid, "%.0f", sum_of(calls, "pass"));
@@ -235,6 +254,7 @@ int run_providers(struct call *call)
         add_provider(grid, provider);
     }
     grid_finish(grid);
+    print_unwell(json_object_get(answer, "providers"));
     if (!json_array_size(json_object_get(answer, "providers")))
         puts("no provider is loaded");
     json_decref(answer);
@@ -266,6 +286,7 @@ static void print_summary(const json_t *status)
     print_line("viewers", &text);
     if (json_is_true(json_object_get(status, "swapping")))
         puts("providers    are being changed");
+    print_unwell(json_object_get(status, "unwell"));
     text_finish(&text);
 }
 
@@ -333,6 +354,7 @@ int run_health(struct call *call)
             grid_cell(grid, "%s", json_string_value(state));
         }
         grid_finish(grid);
+        print_unwell(json_object_get(answer, "unwell"));
     } else if (answered) {
         say_refusal(&reply);
     } else if (fd >= 0) {
@@ -342,84 +364,4 @@ int run_health(struct call *call)
     json_decref(answer);
     text_finish(&reply.body);
     return flushed() == 0 && ready ? 0 : EXIT_REFUSED;
-}
-
-/* ------------------ configuration ------------------------------------------------------------- */
-
-static void add_key(struct grid *grid, const json_t *key)
-{
-    const json_t *pending = json_object_get(key, "pending");
-    char *value = json_dumps(json_object_get(key, "value"), JSON_ENCODE_ANY);
-    char *next = pending ? json_dumps(pending, JSON_ENCODE_ANY) : NULL;
-    grid_cell(grid, "%s", text_at(key, "name"));
-    grid_cell(grid, "%s", value ? value : "");
-    grid_cell(grid, next ? "%s, %s after a restart" : "%s", text_at(key, "takesEffect"), next);
-    grid_cell(grid, "%s", text_at(key, "source"));
-    free(value);
-    free(next);
-}
-
-int run_config_show(struct call *call)
-{
-    int result;
-    json_t *config = ask_and_show(call, "GET", "/v1/config", NULL, &result), *element;
-    size_t index;
-    if (!config)
-        return result;
-    struct grid *grid = grid_create("KEY|VALUE|TAKES EFFECT|SOURCE");
-    json_array_foreach(json_object_get(config, "keys"), index, element)
-    {
-        add_key(grid, element);
-    }
-    grid_finish(grid);
-    puts("");
-    grid = grid_create("PROVIDER|PLUGIN|REFRESH|DEADLINE|ON ERROR|OPTIONS");
-    json_array_foreach(json_object_get(config, "providers"), index, element)
-    {
-        char *options = json_dumps(json_object_get(element, "options"), JSON_COMPACT);
-        grid_cell(grid, "%s", text_at(element, "name"));
-        grid_cell(grid, "%s", text_at(element, "plugin"));
-        grid_cell(grid, "%g s", number_at(element, "refresh"));
-        grid_cell(grid, "%.0f ms", number_at(element, "deadline_ms"));
-        grid_cell(grid, "%s", text_at(element, "on_error"));
-        grid_cell(grid, "%s", options ? options : "");
-        free(options);
-    }
-    grid_finish(grid);
-    json_decref(config);
-    return flushed();
-}
-
-/* That of the running daemon, when there is one. Caller frees. */
-static char *running_file(const struct call *call)
-{
-    struct reply reply = { 0 };
-    int fd = connect_quietly(call);
-    bool answered = fd >= 0 && http_send(fd, "GET", "/v1/config", NULL) && http_receive(fd, &reply);
-    json_t *config =
-        answered ? json_loadb(reply.body.ptr ? reply.body.ptr : "", reply.body.len, 0, NULL) : NULL;
-    const char *file = json_string_value(json_object_get(config, "file"));
-    char *copy = file ? xstrdup(file) : NULL;
-    json_decref(config);
-    text_finish(&reply.body);
-    if (fd >= 0)
-        close(fd);
-    return copy;
-}
-
-int run_config_check(struct call *call)
-{
-    char *file = call->argument_count ? xstrdup(call->arguments[0]) : running_file(call);
-    struct config *config = NULL;
-    struct text_buffer mistakes = { 0 };
-    bool right = config_load(&config, &(struct config_overrides){ .file = file }, &mistakes) == 0 &&
-                 config_check_servers(config, &mistakes) == 0;
-    if (right)
-        printf("%s: no mistakes\n", config->file ? config->file : "the defaults");
-    else
-        fprintf(stderr, "%.*s", (int)mistakes.len, mistakes.ptr);
-    config_unref(config);
-    text_finish(&mistakes);
-    free(file);
-    return right ? flushed() : EXIT_REFUSED;
 }

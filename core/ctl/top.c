@@ -130,12 +130,13 @@ static void append_latency(struct text_buffer *out, const struct look *before, c
 
 static json_t *as_json(const struct look *before, const struct look *now)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "viewers",
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:O?}", "viewers",
                      number_at(now->status, "viewers"), "connections", number_at(now->status, "connections"),
                      "framesPerSecond", rate(before, now, FRAMES), "bytesPerSecond", rate(before, now, BYTES),
                      "eventsPerSecond", rate(before, now, EVENTS), "joinsPerSecond", rate(before, now, JOINS),
                      "cpu", rate(before, now, CPU), "residentBytes", now->figures[MEMORY], "longestLagBytes",
-                     now->figures[LAG], "worstLoopDelaySeconds", now->worst_delay);
+                     now->figures[LAG], "worstLoopDelaySeconds", now->worst_delay, "unwell",
+                     json_object_get(now->status, "unwell"));
 }
 
 static void print_plainly(const struct look *before, const struct look *now)
@@ -147,7 +148,8 @@ static void print_plainly(const struct look *before, const struct look *now)
     text_appendf(&line, " events/s=%.0f joins/s=%.0f cpu=%.0f%% latency=", rate(before, now, EVENTS),
                  rate(before, now, JOINS), rate(before, now, CPU) * 100);
     append_latency(&line, before, now);
-    printf("%.*s delay=%.1f ms (%s)\n", (int)line.len, line.ptr, now->worst_delay * 1000, now->worst_thread);
+    printf("%.*s delay=%.1f ms (%s) unwell=%zu\n", (int)line.len, line.ptr, now->worst_delay * 1000,
+           now->worst_thread, json_array_size(json_object_get(now->status, "unwell")));
     text_finish(&line);
 }
 
@@ -182,6 +184,7 @@ static void print_screen(const struct look *before, const struct look *now)
            text_at(now->status, "state"), uptime.ptr);
     text_finish(&uptime);
     print_figures(before, now);
+    print_unwell(json_object_get(now->status, "unwell"));
     puts("");
     struct grid *grid = grid_create("SERVER|NAME|>VIEWERS|>USERS|PROVIDER");
     json_array_foreach(json_object_get(now->status, "watched"), index, server)

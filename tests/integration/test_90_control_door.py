@@ -11,7 +11,7 @@ import pytest
 
 from harness.client import Client, join, run, still_serves
 from harness.control import Answer, Control, UnixConnection, request
-from harness.daemon import BIN, Daemon, patience, wait_until
+from harness.daemon import BIN, ROOT, Daemon, patience, wait_until
 from harness.model import Viewer
 from harness.plugins import full, misbehave, plugin
 from harness.wire import dial, http as public_http
@@ -228,7 +228,8 @@ def test_unknown_paths_and_methods(daemon):
 
 def test_bytes_that_are_no_request(daemon):
     control = Control(daemon)
-    for raw in (b"\0" * 100, b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET /v1/st\xffatus HTTP/1.1\r\nHost: x\r\n\r\n",
+    for raw in (b"\1" * 100 + b"\r\n\r\n", b"GET /\0 HTTP/1.1\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
+                b"GET /v1/st\xffatus HTTP/1.1\r\nHost: x\r\n\r\n",
                 b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
                 b"POST /v1/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
                 b"GET /" + b"x" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -421,6 +422,49 @@ def test_the_operator_gets_a_descriptor_when_viewers_have_all(start, tmp_path, m
             sock.close()
 
 
+def flood(port, over):
+    """Half-sent heads, requests and handshakes, as fast as one thread can."""
+    kinds = (b"GET / HTTP/1.1\r\nHost: x\r\n", b"GET /api/version HTTP/1.1\r\nHost: x\r\n\r\n",
+             b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+             b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+    held, number = [], 0
+    while not over.is_set():
+        try:
+            sock = socket.create_connection(("127.0.0.1", port), 0.2)
+            sock.sendall(kinds[number % 3])
+            held.append(sock)
+        except OSError:
+            pass
+        number += 1
+        while len(held) > 150:
+            held.pop(0).close()
+    for sock in held:
+        sock.close()
+    return number
+
+
+def test_the_operator_is_answered_while_the_public_port_is_drowned(start):
+    """Every question, at once: a client of the test waits for each answer, and none is a refusal."""
+    daemon = start(providers=[full("a", message_interval=0.002)],
+                   limits={"connections": 300, "connections_per_address": 0, "handshakes_per_address": 0})
+    over = threading.Event()
+    threads = [threading.Thread(target=flood, args=(daemon.port, over)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        control = Control(daemon)
+        wait_until(lambda: control.metrics()['dback_limits_reached_total{limit="connections"}'] > 0, "it is full")
+        for _ in range(100):
+            for path in ("/healthz", "/readyz", "/metrics", "/v1/status", "/v1/clients?limit=10"):
+                assert control.get(path).status == 200, path
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    wait_until(lambda: control.get("/v1/status").json["connections"] == 0, "they have gone")
+    run(still_serves(daemon))
+
+
 # ---------------------------------------------------------------------- what is told
 
 
@@ -473,7 +517,9 @@ def test_providers(start):
     control = Control(daemon)
     first, second = sorted(control.get("/v1/providers").json["providers"], key=lambda p: p["name"])
     assert first["name"] == "full" and first["state"] == "serving" and first["current"]
-    assert first["plugin"]["abi"] == "1.0" and "users" in first["plugin"]["capabilities"]
+    header = (ROOT / "plugin-sdk/include/dback/provider.h").read_text()
+    minor = re.search(r"#define DBACK_ABI_MINOR (\d+)", header)[1]
+    assert first["plugin"]["abi"] == f"1.{minor}" and "users" in first["plugin"]["capabilities"]
     assert first["calls"]["servers"]["ok"] == 1 and first["events"]["message"] == 0
     assert first["routes"]["servers"] == 1 and first["routes"]["users"] == 2 and second["routes"]["users"] == 1
     assert first["file"].endswith("full.so") and first["deadlineMs"] == 5000

@@ -83,8 +83,12 @@ def test_config(start, tmp_path):
     daemon.write_text("prot = 1;\nworkers = 0;\n")
     wrong = ctl(daemon, "config", "check", code=1)
     assert ':1: unknown key "prot"' in wrong.err and ':2: "workers"' in wrong.err and not wrong.out
+    told = subprocess.run([str(CTL), "config", "check", "--json"], env=environment({"D_BACK_CONTROL": daemon.control_socket}),
+                          text=True, capture_output=True)
+    assert told.returncode == 1 and not told.stderr and len(json.loads(told.stdout)["mistakes"]) == 2
     good = tmp_path / "good.cfg"
     good.write_text("port = 0;\n")
+    assert json.loads(ctl(None, "config", "check", "--json", good).out) == {"file": str(good), "mistakes": []}
     assert ctl(daemon, "config", "check", good).out == f"{good}: no mistakes\n"
     assert ctl(None, "config", "check", good).out == f"{good}: no mistakes\n"
 
@@ -124,6 +128,15 @@ def test_names_do_not_reach_the_terminal_as_they_are(start):
         assert "x\\x1b[31m\\x0d\\x0a\\xc2\\x9b2J\\xe2\\x80\\xae" in out and "\x1b" not in out and len(out.splitlines()) == 5
         client.drop()
     run(scene())
+
+
+def test_refusals_do_not_reach_the_terminal_as_they_are(start):
+    daemon = start(providers=[full("a")])
+    refused = ctl(daemon, "users", "x\x1b[31m\x9b2J", code=1).err
+    assert "\x1b" not in refused and "\\x1b[31m" in refused and refused.count("\n") == 1
+    daemon.write_text("prot = 1;\nworkers = 0;\n")
+    refused = ctl(daemon, "reload", code=1).err
+    assert refused.startswith("d-backctl: nothing was changed: ") and refused.count("\n") == 2, refused
 
 
 # ---------------------------------------------------------------------- what changes something
@@ -311,6 +324,7 @@ def test_top_on_a_terminal(start):
     (["presence", "a", "b"], "STATUS is missing"),
     (["provider", "swap", "a", "--option", "x"], '"x" isn\'t NAME=VALUE'),
     (["provider", "swap", "a", "--option", "=x"], '"=x" isn\'t NAME=VALUE'),
+    (["events", "--type", "mesage"], 'no events of the type "mesage"; there are: message, presence'),
     (["top", "--interval", "0"], "from 0.1 to 3600"),
     (["top", "--count", "x"], "from 1 on"),
     (["help", "nothing"], 'there is no command "nothing"'),

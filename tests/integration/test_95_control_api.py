@@ -212,6 +212,12 @@ def test_the_events_are_as_documented(start):
     connection.close()
 
 
+def test_d_backctl_knows_the_types_of_events():
+    source = (ROOT / "core/ctl/events.c").read_text()
+    known = set(re.findall(r'"([a-z-]+)"', re.search(r"event_types\[\] = \{(.*?)NULL", source, re.S)[1]))
+    assert known == set(API["components"]["schemas"]["Event"]["properties"]["type"]["enum"])
+
+
 def test_the_document_is_in_the_documentation():
     """The routes that docs/operating.md shows exist."""
     text = (ROOT / "docs/operating.md").read_text()

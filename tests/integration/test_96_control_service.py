@@ -1,4 +1,5 @@
 """What d-back and a service manager tell each other: readiness, watchdog, inherited sockets; and the unit files."""
+import glob
 import os
 import re
 import shutil
@@ -187,6 +188,20 @@ def test_sockets_for_somebody_else_are_left_alone(start):
     run(still_serves(daemon))
 
 
+def test_a_library_that_cannot_be_started_is_no_start(prepare, monkeypatch, tmp_path):
+    """libwebsockets without its plugin for libuv, which is a package of its own: nobody could be served."""
+    (plugin,) = glob.glob("/usr/lib/*/libwebsockets-evlib_uv.so") or [None]
+    if not plugin or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+        pytest.skip("the plugin can't be taken away here")
+    script = tmp_path / "d-back"
+    script.write_text(f'#!/bin/sh\nexec unshare -m sh -c \'mount --bind /dev/null {plugin}; exec {BIN} "$@"\' sh "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setattr("harness.daemon.BIN", script)
+    daemon = prepare(workers=2).launch()
+    daemon.ended(1)
+    assert "libwebsockets-evlib-uv" in daemon.tail() and not daemon.count_log(r"\bready\b")
+
+
 # ---------------------------------------------------------------------- the unit files
 
 
@@ -219,6 +234,14 @@ def test_the_units_are_well_formed(units, unit):
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(units / unit)], capture_output=True, text=True)
     complaints = [line for line in done.stderr.splitlines() if "d-back" in line]
     assert not complaints, complaints
+
+
+def test_a_mistake_in_the_configuration_is_not_tried_again(units, prepare):
+    """The unit leaves alone what ends with the code of a mistake."""
+    daemon = prepare()
+    daemon.write_text("prot = 1;\n")
+    code = re.search(r"^RestartPreventExitStatus=(\d+)$", (units / "d-back.service").read_text(), re.M)[1]
+    daemon.launch().ended(int(code))
 
 
 def test_what_the_units_name_exists(units):

@@ -8,6 +8,7 @@ import ctypes
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -54,8 +55,9 @@ class Daemon:
     def __init__(self, program, cpus, workers=1, limits=None, **options):
         self.folder = tempfile.TemporaryDirectory(prefix="d-back-bench-")
         self.config, self.log = Path(self.folder.name, "d-back.cfg"), Path(self.folder.name, "log")
+        self.control = Path(self.folder.name, "control.sock")
         self.settings = {"host": "127.0.0.1", "port": 0, "workers": workers, "log": {"file": str(self.log)},
-                         "limits": limits or {}}
+                         "control": {"socket": str(self.control)}, "limits": limits or {}}
         self.options = {"presence_interval": 0.0, "message_interval": 0.0, "stamp_messages": True, **options}
         self._write_config()
         self.process = spawn([program, "--config", self.config], cpus)
@@ -95,6 +97,18 @@ class Daemon:
 
     def events(self, rate):
         self.reload(message_interval=1.0 / rate if rate else 0.0)
+
+    def healthy_in(self):
+        """How long an operator's question after its health takes, in milliseconds."""
+        begin = time.monotonic()
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(PATIENCE)
+            sock.connect(str(self.control))
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: d-back\r\nConnection: close\r\n\r\n")
+            answer = sock.makefile("rb").readline()
+        if not answer.startswith(b"HTTP/1.1 200 "):
+            raise Failed(f"/healthz says {answer}")
+        return (time.monotonic() - begin) * 1000
 
     def _status(self, name):
         status = Path(f"/proc/{self.pid}/status").read_text()

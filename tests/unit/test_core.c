@@ -421,18 +421,24 @@ static void test_what_comes_at_the_end_of_a_slice_is_not_left(void **state)
 
 /* ------------------ who waits while the list changes ------------------------------------------ */
 
+/* While questions are held back: something else about a server, and the core has been told. */
+static void the_list_says(bool *what, bool value)
+{
+    lock();
+    *what = value;
+    change_list();
+    unlock();
+    WAIT_UNTIL(held_back(CAP_SERVERS) == 1);
+    answer_all(CAP_SERVERS);
+}
+
 static void test_who_waits_for_a_server_that_goes_is_refused(void **state)
 {
     (void)state;
     hold_back();
     join_number(ann, 1, true);
     WAIT_UNTIL(held_back(CAP_USERS) == 1);
-    lock();
-    truth.places[1].listed = false;
-    change_list();
-    unlock();
-    WAIT_UNTIL(held_back(CAP_SERVERS) == 1);
-    answer_all(CAP_SERVERS);
+    the_list_says(&truth.places[1].listed, false);
     WAIT_UNTIL(!ann->asking);
     assert_true(!ann->in && ann->refused == REFUSE_NO_SERVER);
     WAIT_UNTIL(count_known() == PLACES - 1);
@@ -446,12 +452,7 @@ static void test_who_waits_needs_the_login_that_is_asked_for_now(void **state)
     join_number(ann, 1, true);
     join_number(ben, 1, false);
     WAIT_UNTIL(held_back(CAP_USERS) == 1);
-    lock();
-    truth.places[1].passworded = true;
-    change_list();
-    unlock();
-    WAIT_UNTIL(held_back(CAP_SERVERS) == 1);
-    answer_all(CAP_SERVERS);
+    the_list_says(&truth.places[1].passworded, true);
     WAIT_UNTIL(held_back(CAP_VALIDATE) == 2);
     join_number(cyd, 1, true);
     let_go();
@@ -468,12 +469,7 @@ static void test_who_waits_for_a_login_that_nobody_needs_any_more(void **state)
     join_number(ann, 3, false);
     join_number(ben, 3, true);
     WAIT_UNTIL(held_back(CAP_VALIDATE) == 2);
-    lock();
-    truth.places[3].passworded = false;
-    change_list();
-    unlock();
-    WAIT_UNTIL(held_back(CAP_SERVERS) == 1);
-    answer_all(CAP_SERVERS);
+    the_list_says(&truth.places[3].passworded, false);
     WAIT_UNTIL(!stage.list[3].passworded);
     let_go();
     WAIT_UNTIL(ann->in && ben->in && sees_the_truth());
